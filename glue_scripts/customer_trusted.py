@@ -1,0 +1,54 @@
+"""customer_trusted: the customers who agreed to share their data for research. Grain: person and serial number."""
+
+from lakehouse.job import Job
+from lakehouse.outcomes import DUPLICATE, FILTERED, SUPERSEDED, judge
+from lakehouse.people import consents, latest_first, person
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+COLUMNS = (
+    "customername",
+    "email",
+    "phone",
+    "birthday",
+    "serialnumber",
+    "registrationdate",
+    "lastupdatedate",
+    "sharewithresearchasofdate",
+    "sharewithpublicasofdate",
+    "sharewithfriendsasofdate",
+)
+
+
+def customer_trusted(customers: DataFrame) -> DataFrame:
+    """customer_landing judged: of each person and serial number the latest record, of people who agreed.
+
+    A person's latest record, whatever its serial number, decides whether they agreed: a later one without consent is
+    a withdrawal and takes all of their records out.
+    """
+    same_record = Window.partitionBy(*COLUMNS).orderBy(F.lit(0))
+    same_key = Window.partitionBy(person("email"), "serialnumber").orderBy(*latest_first(customers))
+    return (
+        customers.withColumn("_copy", F.row_number().over(same_record))
+        .withColumn("_age", F.dense_rank().over(same_key))
+        .withColumn("person", person("email"))
+        .join(F.broadcast(consents(customers)), on="person", how="left")
+        .select(
+            *COLUMNS,
+            *judge(
+                (F.col("_copy") > 1, DUPLICATE, None),
+                (F.col("_age") > 1, SUPERSEDED, None),
+                (F.col("consented_at").isNull(), FILTERED, "no_consent"),
+            ),
+        )
+    )
+
+
+def main() -> None:
+    job = Job("customer_trusted")
+    customers = job.landing("customer_landing")
+    job.publish_kept("customer_landing", customers, customer_trusted(customers))
+
+
+if __name__ == "__main__":
+    main()

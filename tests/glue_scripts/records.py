@@ -1,0 +1,44 @@
+"""Records of the landing tables in few words, for frames of a few rows."""
+
+from lakehouse.landing import SCHEMAS
+from pyspark.sql import DataFrame, SparkSession
+
+SERIAL = "11111111-1111-4111-8111-111111111111"
+OTHER_SERIAL = "22222222-2222-4222-8222-222222222222"
+NOON = 1_655_553_600_000  # epoch milliseconds
+
+
+def customer(email: str = "ada@example.com", **columns: object) -> dict:
+    """A customer who registered at noon and agreed to research then; ``columns`` says what is different."""
+    return {
+        "customername": "Ada",
+        "email": email,
+        "serialnumber": SERIAL,
+        "registrationdate": NOON,
+        "lastupdatedate": NOON,
+        "sharewithresearchasofdate": NOON,
+    } | columns
+
+
+def reading(user: str = "ada@example.com", timestamp: int = NOON, x: float = 0.0, **columns: object) -> dict:
+    return {"user": user, "timestamp": timestamp, "x": x, "y": 0.0, "z": 0.0} | columns
+
+
+def step(sensorreadingtime: int = NOON, serialnumber: str = SERIAL, distancefromobject: int = 250) -> dict:
+    return {
+        "sensorreadingtime": sensorreadingtime,
+        "serialnumber": serialnumber,
+        "distancefromobject": distancefromobject,
+    }
+
+
+def frame(spark: SparkSession, table: str, *records: dict) -> DataFrame:
+    """Records as the landing reader gives them."""
+    schema = SCHEMAS[f"{table}_landing"]
+    lowered = type(schema)([type(field)(field.name.lower(), field.dataType) for field in schema])
+    return spark.createDataFrame([tuple(record.get(field.name) for field in lowered) for record in records], lowered)
+
+
+def outcomes(judged: DataFrame, *columns: str) -> list[tuple]:
+    """(the columns named, outcome, reason) of every record, sorted."""
+    return sorted((tuple(row) for row in judged.select(*columns, "outcome", "reason").collect()), key=repr)

@@ -1,0 +1,53 @@
+import pytest
+from accelerometer_trusted import accelerometer_trusted
+from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading
+
+
+def judged(spark, readings, customers, consent_policy="customer"):
+    return accelerometer_trusted(
+        frame(spark, "accelerometer", *readings), frame(spark, "customer", *customers), consent_policy
+    )
+
+
+def test_readings_of_trusted_customers_are_kept_and_those_of_others_are_not(spark):
+    readings = [reading("ada@example.com"), reading("bob@example.com")]
+    assert outcomes(judged(spark, readings, [customer()]), "user") == [
+        ("ada@example.com", "kept", None),
+        ("bob@example.com", "filtered", "no_consent"),
+    ]
+
+
+def test_a_customer_with_two_devices_does_not_multiply_readings(spark):
+    customers = [customer(), customer(serialnumber=OTHER_SERIAL, lastupdatedate=NOON + 1)]
+    assert outcomes(judged(spark, [reading()], customers)) == [("kept", None)]
+
+
+def test_the_person_is_compared_trimmed_and_in_lower_case(spark):
+    assert outcomes(judged(spark, [reading(" Ada@Example.COM")], [customer()]), "user") == [
+        (" Ada@Example.COM", "kept", None)
+    ]
+
+
+def test_a_redelivered_reading_counts_once(spark):
+    assert outcomes(judged(spark, [reading(), reading()], [customer()])) == [("duplicate", None), ("kept", None)]
+
+
+def test_different_readings_of_one_millisecond_all_count(spark):
+    assert outcomes(judged(spark, [reading(x=0.0), reading(x=1.0)], [customer()])) == [("kept", None)] * 2
+
+
+def test_under_reading_time_only_readings_from_the_instant_of_consent_on_are_kept(spark):
+    readings = [reading(timestamp=NOON - 1), reading(timestamp=NOON)]
+    assert outcomes(judged(spark, readings, [customer()], "reading_time"), "timestamp") == [
+        (NOON - 1, "filtered", "before_consent"),
+        (NOON, "kept", None),
+    ]
+
+
+def test_under_customer_readings_before_the_consent_are_kept_too(spark):
+    assert outcomes(judged(spark, [reading(timestamp=NOON - 1)], [customer()])) == [("kept", None)]
+
+
+def test_an_unknown_consent_policy_is_refused_with_the_allowed_ones(spark):
+    with pytest.raises(ValueError, match="consent_policy is 'none'; it must be one of customer, reading_time"):
+        judged(spark, [reading()], [customer()], "none")

@@ -1,0 +1,63 @@
+import pytest
+from machine_learning_curated import (
+    COLUMNS,
+    machine_learning_curated,
+    matched,
+    readings_of_people,
+    steps_of_people,
+)
+from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading, step
+
+CUSTOMERS = [customer("ada@example.com"), customer("bob@example.com", serialnumber=OTHER_SERIAL)]
+
+
+def sides(spark, steps, readings, customers=CUSTOMERS):
+    return (
+        steps_of_people(frame(spark, "step_trainer", *steps), frame(spark, "customer", *customers)),
+        readings_of_people(frame(spark, "accelerometer", *readings)),
+    )
+
+
+def joined(spark, steps, readings, match_on="customer_and_time"):
+    rows = machine_learning_curated(*sides(spark, steps, readings), match_on)
+    return sorted((row.serialnumber, row.sensorreadingtime, row.x) for row in rows.collect())
+
+
+def test_a_step_meets_all_readings_of_its_owner_at_the_same_instant(spark):
+    readings = [reading(x=0.0), reading(x=1.0), reading(timestamp=NOON + 1)]
+    assert joined(spark, [step()], readings) == [
+        (step()["serialnumber"], NOON, 0.0),
+        (step()["serialnumber"], NOON, 1.0),
+    ]
+
+
+def test_a_step_never_meets_a_reading_of_somebody_else(spark):
+    assert joined(spark, [step()], [reading("bob@example.com")]) == []
+
+
+def test_matching_on_time_alone_pairs_different_people_as_published(spark):
+    assert len(joined(spark, [step()], [reading("ada@example.com"), reading("bob@example.com")], "time")) == 2
+
+
+def test_equal_readings_of_a_person_with_two_devices_stay_two_measurements(spark):
+    customers = [customer(), customer(serialnumber=OTHER_SERIAL)]
+    steps, readings = sides(spark, [step(), step(serialnumber=OTHER_SERIAL)], [reading()], customers)
+    assert machine_learning_curated(steps, readings, "customer_and_time").count() == 2
+
+
+def test_nothing_in_the_table_names_a_person(spark):
+    rows = machine_learning_curated(*sides(spark, [step()], [reading()]), "customer_and_time")
+    assert rows.columns == list(COLUMNS)
+    assert not {"customername", "email", "user", "person", "phone", "birthday"} & set(rows.columns)
+
+
+def test_records_without_a_partner_are_counted_on_both_sides(spark):
+    steps, readings = sides(spark, [step(), step(NOON + 5)], [reading(), reading("bob@example.com")])
+    expected = [("filtered", "no_reading_at_instant"), ("kept", None)]
+    assert outcomes(matched(steps, readings, "customer_and_time")) == expected
+    assert outcomes(matched(readings, steps, "customer_and_time")) == expected
+
+
+def test_an_unknown_match_is_refused_with_the_allowed_ones(spark):
+    with pytest.raises(ValueError, match="match_on is 'place'; it must be one of customer_and_time, time"):
+        joined(spark, [step()], [reading()], "place")
