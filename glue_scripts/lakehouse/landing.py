@@ -45,5 +45,6 @@ def read_landing(spark: SparkSession, table: str, location: str) -> DataFrame:
     Raises Spark's ``MALFORMED_RECORD_IN_PARSING``, which quotes the record, where a line is not what the schema says:
     better no new table than one that lacks people's records in silence.
     """
-    records = spark.read.schema(SCHEMAS[table]).option("mode", "FAILFAST").json(location)
+    options = {"mode": "FAILFAST", "recursiveFileLookup": "true"}
+    records = spark.read.schema(SCHEMAS[table]).options(**options).json(location)
     return records.toDF(*(name.lower() for name in records.columns))

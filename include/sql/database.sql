@@ -1,0 +1,2 @@
+CREATE DATABASE IF NOT EXISTS {{ lake.database }}
+COMMENT 'STEDI step trainer: landing, trusted and curated tables'

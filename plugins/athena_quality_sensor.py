@@ -1,0 +1,101 @@
+"""AthenaQualitySensor: waits for a table of this run, then judges it by a SQL check."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from airflow.providers.amazon.aws.hooks.athena import AthenaHook
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+
+class AthenaQualitySensor(BaseSensorOperator):
+    """Runs a check, a query that returns one row: ``ready``, ``violations``, and figures that explain them.
+
+    Three outcomes:
+
+    - not ready: the sensor waits and asks again;
+    - the query failed: an ordinary failure with Athena's reason, retried as the task's ``retries`` say;
+    - violations: the task fails at once, without retries, since asking again would not mend the data.
+
+    The result ``{"check", "violations", "figures"}`` goes to XCom, in the last case too.
+
+    :param query: the check: SQL, or a ``.sql`` file on the DAG's template path (templated).
+    :param database: the database that unqualified names refer to (templated).
+    :param output_location: where Athena puts the result (templated).
+    :param workgroup: the Athena workgroup (templated).
+    :param poll_seconds: seconds between two looks at the running query; ``poke_interval`` is that between two queries.
+    """
+
+    template_fields: Sequence[str] = ("query", "database", "output_location", "workgroup")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"query": "sql"}  # noqa: RUF012
+    ui_color = "#c6e5b3"
+
+    def __init__(
+        self,
+        *,
+        query: str,
+        database: str,
+        output_location: str,
+        workgroup: str = "primary",
+        poll_seconds: int = 2,
+        **kwargs,  # noqa: ANN003
+    ) -> None:
+        super().__init__(**kwargs)
+        self.query = query
+        self.database = database
+        self.output_location = output_location
+        self.workgroup = workgroup
+        self.poll_seconds = poll_seconds
+        self._execution_id: str | None = None
+
+    @cached_property
+    def _hook(self) -> AthenaHook:
+        return AthenaHook()
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        check = self.task_id.rpartition(".")[2]
+        row = self._only_row(check)
+        if row.pop("ready") != "true":
+            self.log.info("%s: the data of this run has not arrived yet", check)
+            return PokeReturnValue(is_done=False)
+        violations = int(row.pop("violations"))
+        result = {"check": check, "violations": violations, "figures": {name: _number(row[name]) for name in row}}
+        figures = ", ".join(f"{name} {value}" for name, value in result["figures"].items())
+        if violations:
+            context["ti"].xcom_push(key="return_value", value=result)
+            raise AirflowFailException(f"{check}: {violations} violations ({figures})")
+        self.log.info("%s: no violations (%s)", check, figures)
+        return PokeReturnValue(is_done=True, xcom_value=result)
+
+    def on_kill(self) -> None:
+        """Stops the query at work."""
+        if self._execution_id:
+            self._hook.stop_query(self._execution_id)
+
+    def _only_row(self, check: str) -> dict[str, str | None]:
+        self._execution_id = self._hook.run_query(
+            self.query, {"Database": self.database}, {"OutputLocation": self.output_location}, workgroup=self.workgroup
+        )
+        state = self._hook.poll_query_status(self._execution_id, sleep_time=self.poll_seconds)
+        if state != "SUCCEEDED":
+            reason = self._hook.get_state_change_reason(self._execution_id)
+            raise AirflowException(f"{check}: the query {self._execution_id} is {state}: {reason}")
+        header, *rows = self._hook.get_query_results(self._execution_id)["ResultSet"]["Rows"]
+        names = [cell["VarCharValue"] for cell in header["Data"]]
+        missing = {"ready", "violations"} - set(names)
+        if len(rows) != 1 or missing:
+            raise AirflowFailException(
+                f"{check}: a check returns one row with ready and violations; this one returned {len(rows)} rows "
+                f"with {', '.join(names)}"
+            )
+        return dict(zip(names, (cell.get("VarCharValue") for cell in rows[0]["Data"]), strict=True))
+
+
+def _number(text: str | None) -> int | float | str | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except (TypeError, ValueError):
+            continue
+    return text

@@ -1,0 +1,300 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.sample import generate as generator
+from include.sample.generate import NAMES, SOURCES, Counts, Refused, generate, name_and_email
+
+SAMPLE = Path(generator.__file__).parent
+CUSTOMERS, SEED = map(int, re.search(r"--customers (\d+) --seed (\d+)", generator.__doc__).groups())
+RESEARCH = "shareWithResearchAsOfDate"
+
+
+def files(directory):
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for source in SOURCES
+        for path in sorted((directory / source).iterdir())
+    }
+
+
+def lines(directory, source):
+    return [line for path in sorted((directory / source).iterdir()) for line in path.read_text().splitlines()]
+
+
+def records(directory, source):
+    return [json.loads(line) for line in lines(directory, source)]
+
+
+def person(email):
+    return email.strip().lower()
+
+
+def instants_by_person(directory):
+    instants = defaultdict(set)
+    for reading in records(directory, "accelerometer"):
+        instants[person(reading["user"])].add(reading["timestamp"])
+    return instants
+
+
+def instants_by_device(directory):
+    instants = defaultdict(set)
+    for reading in records(directory, "step_trainer"):
+        instants[reading["serialNumber"]].add(reading["sensorReadingTime"])
+    return instants
+
+
+def device_owners(directory):
+    return {customer["serialNumber"]: person(customer["email"]) for customer in records(directory, "customer")}
+
+
+def latest_customers(directory):
+    """The latest record of each person."""
+    by_update = sorted(records(directory, "customer"), key=lambda customer: customer["lastUpdateDate"])
+    return {person(customer["email"]): customer for customer in by_update}
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, generator.__file__, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_the_same_arguments_give_the_same_bytes_under_any_hash_seed_time_zone_and_locale(tmp_path):
+    for name, environment in (
+        ("one", {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"}),
+        ("two", {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}),
+    ):
+        assert run("--out", tmp_path / name, "--customers", 20, "--seed", 5, **environment).returncode == 0
+
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+@pytest.mark.parametrize(("seed", "other"), [(1, 2), (1, -1)])
+def test_another_seed_gives_other_data(tmp_path, seed, other):
+    generate(tmp_path / "one", 5, seed)
+    generate(tmp_path / "two", 5, other)
+
+    assert not set(files(tmp_path / "one").values()) & set(files(tmp_path / "two").values())
+
+
+def test_the_committed_sample_is_what_its_documented_arguments_give(tmp_path):
+    generate(tmp_path, CUSTOMERS, SEED)
+
+    assert files(SAMPLE) == files(tmp_path)
+
+
+def test_the_committed_sample_is_smaller_than_300_kb():
+    assert sum(map(len, files(SAMPLE).values())) < 300_000
+
+
+def test_the_counts_are_the_lines_written(tmp_path):
+    counts = generate(tmp_path, 12, 3)
+
+    assert counts == Counts(*(len(lines(tmp_path, source)) for source in SOURCES))
+
+
+def test_customers_have_their_keys_in_the_order_and_format_of_the_website():
+    order = ["customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate", "lastUpdateDate"]
+    optional = [RESEARCH, "shareWithPublicAsOfDate", "shareWithFriendsAsOfDate"]
+
+    for line in lines(SAMPLE, "customer"):
+        customer = json.loads(line)
+        assert list(customer) == order + [key for key in optional if key in customer]
+        assert line == json.dumps(customer)
+
+
+def test_readings_are_compact_json_with_the_keys_of_the_app_and_the_device():
+    keys = {
+        "accelerometer": ["user", "timestamp", "x", "y", "z"],
+        "step_trainer": ["sensorReadingTime", "serialNumber", "distanceFromObject"],
+    }
+
+    for source, expected in keys.items():
+        for line in lines(SAMPLE, source):
+            assert list(json.loads(line)) == expected
+            assert line == json.dumps(json.loads(line), separators=(",", ":"))
+
+
+@pytest.mark.parametrize("key", [RESEARCH, "shareWithPublicAsOfDate", "shareWithFriendsAsOfDate"])
+def test_each_consent_is_given_by_some_and_absent_for_others(key):
+    given = [key in customer for customer in records(SAMPLE, "customer")]
+
+    assert any(given)
+    assert not all(given)
+
+
+def test_nobody_is_updated_before_they_registered():
+    assert all(c["lastUpdateDate"] >= c["registrationDate"] for c in records(SAMPLE, "customer"))
+
+
+def test_a_birth_year_before_1000_has_three_digits():
+    years = [customer["birthDay"].removesuffix("-01-01") for customer in records(SAMPLE, "customer")]
+
+    assert {len(year) for year in years} == {3, 4}
+    assert all(900 <= int(year) <= 2000 for year in years)
+
+
+def test_several_readings_of_a_person_fall_on_one_instant_and_differ():
+    distinct = set(lines(SAMPLE, "accelerometer"))
+    readings = Counter(
+        (person(reading["user"]), reading["timestamp"]) for reading in map(json.loads, distinct)
+    ).values()
+
+    assert set(readings) <= {1, 2, 3}
+    assert 2.5 < sum(readings) / len(readings) < 3
+
+
+def test_people_share_instants_but_nobody_covers_another_persons_device():
+    by_person, owners = instants_by_person(SAMPLE), device_owners(SAMPLE)
+    covered = [
+        len(instants & by_person[other]) / len(instants)
+        for device, instants in instants_by_device(SAMPLE).items()
+        for other in by_person
+        if other != owners[device]
+    ]
+
+    assert 0 < max(covered) < 0.9
+
+
+def test_some_consent_lies_after_some_of_the_readings_and_some_after_all():
+    by_person = instants_by_person(SAMPLE)
+    before = {
+        sum(instant < customer[RESEARCH] for instant in by_person[email]) / len(by_person[email])
+        for email, customer in latest_customers(SAMPLE).items()
+        if RESEARCH in customer and by_person[email]
+    }
+
+    assert {0, 1} < before
+
+
+def test_a_later_record_of_the_same_device_withdraws_the_consent_of_somebody_with_readings():
+    latest = latest_customers(SAMPLE)
+    withdrawn = [c for c in records(SAMPLE, "customer") if RESEARCH in c and RESEARCH not in latest[person(c["email"])]]
+
+    assert withdrawn
+    for earlier in withdrawn:
+        later = latest[person(earlier["email"])]
+        assert later["serialNumber"] == earlier["serialNumber"]
+        assert later["lastUpdateDate"] > earlier["lastUpdateDate"]
+        assert instants_by_person(SAMPLE)[person(earlier["email"])]
+
+
+@pytest.mark.parametrize("source", ["accelerometer", "step_trainer"])
+def test_some_reading_is_delivered_twice(source):
+    assert max(Counter(lines(SAMPLE, source)).values()) == 2
+
+
+def test_a_step_reading_is_known_by_its_device_and_instant_apart_from_redeliveries():
+    distinct = [json.loads(line) for line in set(lines(SAMPLE, "step_trainer"))]
+
+    assert len({(step["serialNumber"], step["sensorReadingTime"]) for step in distinct}) == len(distinct)
+    assert all(201 <= step["distanceFromObject"] <= 300 for step in distinct)
+
+
+def test_some_customer_who_agreed_has_not_used_their_device():
+    used = instants_by_device(SAMPLE)
+
+    assert any(RESEARCH in c and c["serialNumber"] not in used for c in latest_customers(SAMPLE).values())
+
+
+def test_some_readings_spell_the_email_in_another_case_and_some_with_a_space():
+    emails = {customer["email"] for customer in records(SAMPLE, "customer")}
+    others = {reading["user"] for reading in records(SAMPLE, "accelerometer")} - emails
+
+    assert {person(user) for user in others} <= {person(email) for email in emails}
+    assert any(user != user.strip() for user in others)
+    assert any(user.strip() not in emails for user in others)
+
+
+def test_no_two_customers_have_one_email_even_when_the_names_come_again():
+    assert len({person(name_and_email(number, 17)[1]) for number in range(3 * NAMES)}) == 3 * NAMES
+
+
+def test_a_file_has_at_most_10000_lines_and_a_person_readings_in_several(tmp_path):
+    generate(tmp_path, 300, 1)
+    contents = [path.read_text().splitlines() for path in sorted((tmp_path / "accelerometer").iterdir())]
+
+    assert [len(content) for content in contents[:-1]] == [10_000] * (len(contents) - 1)
+    assert 0 < len(contents[-1]) <= 10_000
+    users = [{json.loads(line)["user"] for line in content} for content in contents]
+    assert users[0] & users[1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(customers=st.integers(1, 8), seed=st.integers())
+def test_every_customer_has_thirty_evenly_spaced_steps_covered_by_their_own_readings_or_none(
+    tmp_path_factory, customers, seed
+):
+    out = tmp_path_factory.mktemp("landing")
+    generate(out, customers, seed)
+    by_person, owners = instants_by_person(out), device_owners(out)
+
+    assert len(owners) == len(set(owners.values())) == customers
+    by_device = instants_by_device(out)
+    assert {owners[device] for device in by_device} == set(by_person)
+    for device, instants in by_device.items():
+        first, second, *_ = sorted(instants)
+        assert sorted(instants) == list(range(first, first + 30 * (second - first), second - first))
+        assert by_person[owners[device]] == instants
+
+
+@pytest.mark.parametrize("customers", [0, -1])
+def test_fewer_than_one_customer_is_refused_in_one_line(tmp_path, customers):
+    result = run("--out", tmp_path / "out", "--customers", customers, "--seed", 1)
+
+    assert result.returncode == 2
+    assert result.stderr == f"generate: customers must be at least 1, not {customers}\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_landing_data_of_somebody_else_is_refused_in_one_line_and_left_as_it_is(tmp_path):
+    (tmp_path / "customer").mkdir()
+    (tmp_path / "customer" / "customer-1.json").write_text("{}\n")
+
+    result = run("--out", tmp_path, "--customers", 3, "--seed", 1)
+
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "customer-1.json" in result.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["customer-1.json"]
+
+
+@pytest.mark.parametrize(("customers", "seed"), [(3, 2), (4, 1), (2, 1)])
+def test_landing_data_of_other_arguments_is_refused_and_left_as_it_is(tmp_path, customers, seed):
+    generate(tmp_path, 3, 1)
+    before = files(tmp_path)
+
+    with pytest.raises(Refused, match="other arguments"):
+        generate(tmp_path, customers, seed)
+    assert files(tmp_path) == before
+
+
+def test_changed_landing_data_is_refused_and_left_as_it_is(tmp_path):
+    generate(tmp_path, 3, 1)
+    changed = next((tmp_path / "step_trainer").iterdir())
+    changed.write_text("{}\n")
+
+    with pytest.raises(Refused, match=changed.name):
+        generate(tmp_path, 3, 1)
+    assert changed.read_text() == "{}\n"
+
+
+def test_the_very_same_arguments_complete_an_interrupted_run(tmp_path):
+    counts = generate(tmp_path, 3, 1)
+    complete = files(tmp_path)
+    next((tmp_path / "step_trainer").iterdir()).unlink()
+
+    assert generate(tmp_path, 3, 1) == counts
+    assert files(tmp_path) == complete
