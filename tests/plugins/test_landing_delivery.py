@@ -1,0 +1,101 @@
+import pytest
+from landing_delivery import LandingSourceError, deliver
+
+TABLES = ("customer_landing", "accelerometer_landing", "step_trainer_landing")
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A landing directory with one small file in each folder."""
+    for folder in ("customer", "accelerometer", "step_trainer"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.json").write_text('{"a": 1}\n')
+    return tmp_path
+
+
+def delivered(s3, bucket):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {
+        item["Key"]: s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+        for page in pages
+        for item in page.get("Contents", [])
+    }
+
+
+def sent(counts):
+    return {table: count["sent"] for table, count in counts.items()}
+
+
+def test_every_file_goes_to_the_folder_of_its_table(s3, bucket, source):
+    (source / "customer" / "2026" / "11").mkdir(parents=True)
+    (source / "customer" / "2026" / "11" / "two.json").write_text("{}\n")
+    counts = deliver(s3, str(source), bucket)
+    assert counts["customer_landing"] == {"files": 2, "sent": 2}
+    assert delivered(s3, bucket) == {
+        "customer_landing/one.json": b'{"a": 1}\n',
+        "customer_landing/2026/11/two.json": b"{}\n",
+        "accelerometer_landing/one.json": b'{"a": 1}\n',
+        "step_trainer_landing/one.json": b'{"a": 1}\n',
+    }
+
+
+def test_an_unchanged_file_is_not_sent_again(s3, bucket, source):
+    deliver(s3, str(source), bucket)
+    assert sent(deliver(s3, str(source), bucket)) == dict.fromkeys(TABLES, 0)
+
+
+def test_a_file_with_other_content_of_the_same_length_is_sent_again(s3, bucket, source):
+    deliver(s3, str(source), bucket)
+    (source / "customer" / "one.json").write_text('{"a": 2}\n')
+    assert sent(deliver(s3, str(source), bucket)) == dict.fromkeys(TABLES, 0) | {"customer_landing": 1}
+    assert delivered(s3, bucket)["customer_landing/one.json"] == b'{"a": 2}\n'
+
+
+def test_what_was_delivered_before_stays(s3, bucket, source):
+    deliver(s3, str(source), bucket)
+    (source / "customer" / "one.json").rename(source / "customer" / "two.json")
+    deliver(s3, str(source), bucket)
+    assert {"customer_landing/one.json", "customer_landing/two.json"} <= set(delivered(s3, bucket))
+
+
+def test_hidden_files_are_no_data(s3, bucket, source):
+    (source / "customer" / ".DS_Store").write_text("x")
+    (source / "customer" / "_SUCCESS").write_text("")
+    assert deliver(s3, str(source), bucket)["customer_landing"]["files"] == 1
+
+
+def test_a_prefix_in_s3_is_a_source_too(s3, bucket, source):
+    origin = f"{bucket}-origin"
+    s3.create_bucket(Bucket=origin)
+    for folder in ("customer", "accelerometer", "step_trainer"):
+        s3.put_object(Bucket=origin, Key=f"daily/{folder}/one.json", Body=b"{}\n")
+    assert sent(deliver(s3, f"s3://{origin}/daily/", bucket)) == dict.fromkeys(TABLES, 1)
+    assert sent(deliver(s3, f"s3://{origin}/daily", bucket)) == dict.fromkeys(TABLES, 0)
+    s3.put_object(Bucket=origin, Key="daily/customer/one.json", Body=b'{"changed": true}\n')
+    assert sent(deliver(s3, f"s3://{origin}/daily", bucket))["customer_landing"] == 1
+    assert delivered(s3, bucket)["customer_landing/one.json"] == b'{"changed": true}\n'
+
+
+def test_a_source_without_a_folder_is_refused_before_anything_is_sent(s3, bucket, source):
+    (source / "step_trainer" / "one.json").unlink()
+    (source / "step_trainer").rmdir()
+    with pytest.raises(LandingSourceError, match=r"has no folder step_trainer/"):
+        deliver(s3, str(source), bucket)
+    assert delivered(s3, bucket) == {}
+
+
+def test_an_empty_folder_is_refused_before_anything_is_sent(s3, bucket, source):
+    (source / "step_trainer" / "one.json").unlink()
+    with pytest.raises(LandingSourceError, match=r"has no files in step_trainer/"):
+        deliver(s3, str(source), bucket)
+    assert delivered(s3, bucket) == {}
+
+
+def test_a_source_that_does_not_exist_is_refused(s3, bucket, tmp_path):
+    with pytest.raises(LandingSourceError, match="nowhere"):
+        deliver(s3, str(tmp_path / "nowhere"), bucket)
+
+
+def test_an_empty_prefix_in_s3_is_refused(s3, bucket):
+    with pytest.raises(LandingSourceError, match="has no files in customer/"):
+        deliver(s3, f"s3://{bucket}/nothing", bucket)
