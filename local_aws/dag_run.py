@@ -1,0 +1,151 @@
+"""One run of the DAG, in a process of its own that ``local_aws.run`` starts and follows.
+
+``python -m local_aws.dag_run DAG_ID DESCRIPTOR`` reads the run's conf (one line of JSON) from standard input once
+everything is loaded, and writes what happens to the file descriptor, one JSON object a line:
+``{"event": "ready"}``; ``{"event": "import_error", "message"}``; ``{"event": "running", "task_id", "try_number"}``;
+``{"event": "finished", "task_id", "try_number", "state", "seconds", "result", "reason", "log"}``, also for an attempt
+that will be retried; ``{"event": "end", "run_id", "state", "tasks": [{"task_id", "state", "seconds"}]}``.
+SIGINT, or the end of standard input, stops the run.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.listeners import hookimpl
+from airflow.sdk.configuration import conf
+from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+from airflow.sdk.listener import get_listener_manager
+
+EXIT_STOPPED = 130
+
+
+class _Events:
+    """A listener of Airflow: reports tasks, and sends what each of them prints and logs to that task's log file."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.pipe = os.fdopen(descriptor, "w", buffering=1)
+        self.run_log = os.dup(1)
+        self.log: Path | None = None
+        self.task: Any = None
+
+    def tell(self, event: str, **details: Any) -> None:
+        self.pipe.write(json.dumps({"event": event, **details}, default=str) + "\n")
+
+    @hookimpl
+    def on_task_instance_running(self, previous_state, task_instance) -> None:  # noqa: ANN001 - Airflow's signature
+        ti = task_instance
+        self.task = ti.task
+        # Where Airflow's UI looks for it.
+        attempt = f"dag_id={ti.dag_id}/run_id={ti.run_id}/task_id={ti.task_id}/attempt={ti.try_number}.log"
+        self.log = Path(conf.get("logging", "base_log_folder")) / attempt
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            _log_to(log.fileno())
+        self.tell("running", run_id=ti.run_id, task_id=ti.task_id, try_number=ti.try_number)
+
+    @hookimpl
+    def on_task_instance_success(self, previous_state, task_instance) -> None:  # noqa: ANN001
+        self._finished(task_instance, None)
+
+    @hookimpl
+    def on_task_instance_skipped(self, previous_state, task_instance) -> None:  # noqa: ANN001
+        self._finished(task_instance, None)
+
+    @hookimpl
+    def on_task_instance_failed(self, previous_state, task_instance, error) -> None:  # noqa: ANN001
+        self._finished(task_instance, error)
+
+    def _finished(self, ti: Any, error: BaseException | str | None) -> None:
+        self.tell(
+            "finished",
+            task_id=ti.task_id,
+            try_number=ti.try_number,
+            state=ti.state,
+            seconds=(ti.end_date - ti.start_date).total_seconds() if ti.end_date else None,
+            result=ti.xcom_pull(task_ids=ti.task_id),
+            reason=None if error is None else _reason(ti.task, error),
+            log=self.log,
+        )
+        self.task = self.log = None
+        _log_to(self.run_log)
+
+
+def _log_to(descriptor: int) -> None:
+    # On the level of file descriptors, since loggers, warnings and prints have long taken hold of the streams.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+
+
+def _reason(task: Any, error: BaseException | str) -> str:
+    """Why a task failed: in Glue's or Athena's own words where it was theirs, else in the exception's."""
+    try:
+        if getattr(task, "_job_run_id", None):
+            job_run = task.hook.conn.get_job_run(JobName=task.job_name, RunId=task._job_run_id)["JobRun"]
+            reason = job_run.get("ErrorMessage") if job_run["JobRunState"] != "SUCCEEDED" else None
+        elif getattr(task, "query_execution_id", None):
+            reason = task.hook.get_state_change_reason(task.query_execution_id)
+        else:
+            reason = None
+    except Exception as unreachable:
+        reason = f"{error} (asking for the reason failed: {unreachable})"
+    return reason or str(error) or type(error).__name__
+
+
+def _stop_on_signal_or_orphaned(events: _Events) -> None:
+    def stop(*_: object) -> NoReturn:
+        # Not by an exception: a task that is up for a retry would take it for one more failure.
+        try:
+            if events.task is not None:
+                events.task.on_kill()
+        finally:
+            os._exit(EXIT_STOPPED)
+
+    def wait_for_end_of_input() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    # Airflow replaces the handler of SIGTERM for each task, and leaves this one alone.
+    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=wait_for_end_of_input, daemon=True).start()
+
+
+def main() -> int:
+    """Runs the DAG once; returns the exit code."""
+    dag_id, descriptor = sys.argv[1:]
+    events = _Events(int(descriptor))
+    get_listener_manager().add_listener(events)
+
+    folder = Path(conf.get("core", "dags_folder"))
+    bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+    if dag_id not in bag.dags:
+        reasons = [trace.strip().splitlines()[-1] for trace in bag.import_errors.values()]
+        events.tell("import_error", message="; ".join(reasons) or f"no such DAG in {folder}")
+        return 1
+
+    # The API that tasks report to needs seconds for its first answer, which would count as the first task's.
+    InProcessTestSupervisor._api_client().get("health")
+    events.tell("ready")
+    run_conf = sys.stdin.readline()
+    if not run_conf:
+        return EXIT_STOPPED
+    _stop_on_signal_or_orphaned(events)
+    run = bag.dags[dag_id].test(run_conf=json.loads(run_conf))
+    tasks = [
+        {"task_id": ti.task_id, "state": ti.state, "seconds": ti.duration}
+        for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.start_date is None, ti.start_date or ti.task_id))
+    ]
+    events.tell("end", run_id=run.run_id, state=run.state, tasks=tasks)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

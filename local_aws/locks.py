@@ -1,0 +1,69 @@
+"""Locks between the commands: a file that the kernel unlocks when the last process that holds it has ended."""
+
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+
+class Lock:
+    """A lock file, which also records the processes that work under it, so that another command can end them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def acquired(self, refusal: Exception) -> Iterator[int]:
+        """Holds the lock, or raises ``refusal``. Gives the descriptor: a child that inherits it holds the lock too."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise refusal from None
+            self.record(os.getpid())
+            yield file.fileno()
+            self.path.write_text("")
+
+    def is_held(self) -> bool:
+        if not self.path.exists():
+            return False
+        with self.path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    def record(self, *pids: int) -> None:
+        """Records who works under the lock; the first is the one who can end the others."""
+        self.path.write_text(json.dumps([(pid, psutil.Process(pid).create_time()) for pid in pids]))
+
+    def end_holders(self, seconds: float) -> bool:
+        """Asks the recorded processes to end, and kills them (with their process groups) when they have not after
+        ``seconds``. Gives whether there was one. A process id that by now is somebody else's is left alone."""
+        if not self.is_held():
+            return False
+        processes = []
+        for pid, created in json.loads(self.path.read_text() or "[]"):
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if process.create_time() == created:
+                    processes.append(process)
+        if processes:
+            processes[0].terminate()
+        deadline = time.monotonic() + seconds
+        while self.is_held() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                if process.is_running():
+                    group = os.getpgid(process.pid)
+                    os.killpg(group, signal.SIGKILL) if group == process.pid else process.kill()
+        return True

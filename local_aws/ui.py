@@ -1,0 +1,142 @@
+"""``make ui``: Airflow's UI with its scheduler and its DAG processor on 127.0.0.1, with the local AWS behind it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from local_aws import airflow_home, service
+from local_aws.run import landing_source, run_lock, shown, start_local_aws, ui_lock
+from local_aws.settings import PROJECT, CommandError, LocalAws
+
+#: Only the API server listens: the others' servers for logs and for health are left off.
+COMPONENTS = {
+    "api-server": ["api-server", "--workers", "1"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+}
+HEALTHY_SECONDS = 120
+#: What the tasks at work get to stop their Glue job runs and queries, in seconds.
+STOP_SECONDS = 20
+
+
+def ui(port: int, landing: str | None) -> int:
+    """Serves until Ctrl-C, SIGTERM or the end of one of Airflow's processes; returns the exit code.
+
+    landing: what the form for a new run proposes, and what a scheduled run delivers.
+    """
+    if landing:
+        os.environ["STEDI_LANDING"] = landing_source(landing)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    console = Console(highlight=False)
+    refusal = CommandError("the UI runs already; end it with `make stop`")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(ui_lock().acquired(refusal))
+        if run_lock().is_held():
+            raise CommandError("`make run` is at work; start the UI when it has ended")
+        _refuse_taken_port(port)
+        try:
+            with console.status("starting the local AWS and Airflow"):
+                airflow_home.prepare()
+                airflow_home.fail_abandoned_runs(only_of_make_run=False)
+                airflow_home.pause(False)
+                stack.enter_context(_local_aws())
+                processes = stack.enter_context(_airflow(port))
+                _wait_until_healthy(port, processes)
+            console.print(f"Airflow: http://127.0.0.1:{port}/dags/{airflow_home.DAG_ID}", soft_wrap=True)
+            console.print(f"its logs: {shown(airflow_home.logs())}. Ctrl-C here, or `make stop`, ends all of it.")
+            while True:
+                _check_alive(processes)
+                time.sleep(1)
+        except KeyboardInterrupt:
+            console.print("stopping")
+            return 0
+
+
+@contextlib.contextmanager
+def _local_aws() -> Iterator[None]:
+    """The local AWS; stopped at the end if it was started here."""
+    local_aws = LocalAws.from_environment()
+    was_running = service.is_running(local_aws)
+    start_local_aws()
+    try:
+        yield
+    finally:
+        if not was_running:
+            service.stop(local_aws)
+
+
+@contextlib.contextmanager
+def _airflow(port: int) -> Iterator[dict[str, subprocess.Popen]]:
+    """Airflow's processes; at the end they are stopped, and no run is left "running"."""
+    processes: dict[str, subprocess.Popen] = {}
+    try:
+        for name, arguments in COMPONENTS.items():
+            with (airflow_home.logs() / f"{name}.log").open("w") as log:
+                processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", "airflow", *arguments],
+                    cwd=PROJECT,
+                    env=airflow_home.environment(port),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # A process group each, to reach the tasks that the scheduler's executor has forked.
+                    start_new_session=True,
+                )
+        ui_lock().record(os.getpid(), *(process.pid for process in processes.values()))
+        yield processes
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _stop(processes)
+        airflow_home.fail_abandoned_runs(only_of_make_run=False)
+
+
+def _stop(processes: dict[str, subprocess.Popen]) -> None:
+    """Ends the scheduler with its tasks first, which report to the API server to the last."""
+    for name in ("scheduler", "dag-processor", "api-server"):
+        if (process := processes.get(name)) is None:
+            continue
+        for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(f"port {port} is taken; choose another with UI_PORT=") from error
+
+
+def _check_alive(processes: dict[str, subprocess.Popen]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise CommandError(f"Airflow's {name} has ended; see {shown(airflow_home.logs() / f'{name}.log')}")
+
+
+def _wait_until_healthy(port: int, processes: dict[str, subprocess.Popen]) -> None:
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < deadline:
+        _check_alive(processes)
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            with opener.open(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as response:
+                health = json.load(response)
+            if all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")):
+                return
+        time.sleep(0.5)
+    raise CommandError(f"Airflow was not healthy within {HEALTHY_SECONDS} s; see {shown(airflow_home.logs())}")

@@ -1,0 +1,79 @@
+"""``make run`` without its installing: the whole DAG, its real operators, a lake of the tests' own."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ports import free_port
+
+PROJECT = Path(__file__).resolve().parents[2]
+REAL_DATA = Path(os.environ.get("STEDI_REAL_DATA") or PROJECT.parent / "shared" / "data" / "stedi")
+TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
+
+
+@dataclass
+class Lake:
+    """The commands of the Makefile on a lake, a local AWS and an Airflow database of their own."""
+
+    root: Path
+    port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        jars = os.environ.get("STEDI_JARS") or str(PROJECT / ".local" / "jars")
+        return os.environ | {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port), "STEDI_JARS": jars}
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "local_aws", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def command(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of one command."""
+        process = self.start(*arguments)
+        output, _ = process.communicate()
+        return process.returncode, output
+
+    def run(self, landing: Path, *options: str) -> dict:
+        """A run that must end green; gives its summary."""
+        exit_code, output = self.command("run", "--landing", str(landing), *options)
+        assert exit_code == 0, output
+        return self.summary()
+
+    def summary(self) -> dict:
+        return json.loads((self.root / "summary.json").read_text())
+
+    def query(self, sql: str) -> list[list[str]]:
+        """The rows of Athena's answer, as text."""
+        exit_code, output = self.command("query", "--format", "csv", "--", sql)
+        assert exit_code == 0, output
+        return list(csv.reader(io.StringIO(output)))[1:]
+
+    def content(self) -> dict[str, list[list[str]]]:
+        """Every row of every trusted and curated table, sorted."""
+        return {table: sorted(self.query(f"select * from {table}")) for table in (*TRUSTED, "machine_learning_curated")}
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory):
+    lake = Lake(tmp_path_factory.mktemp("lake"), free_port())
+    yield lake
+    lake.command("stop")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"the public STEDI data is not there ({REAL_DATA}); its licence forbids to ship it")
+    return REAL_DATA

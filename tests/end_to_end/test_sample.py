@@ -1,0 +1,76 @@
+"""The whole DAG on the committed sample."""
+
+import pytest
+from lakehouse_settings import PROJECT
+
+SAMPLE = PROJECT / "include" / "sample"
+
+COUNTS = {
+    "customer_landing": 26,
+    "accelerometer_landing": 2_044,
+    "step_trainer_landing": 722,
+    "customer_trusted": 18,
+    "accelerometer_trusted": 1_436,
+    "customers_curated": 17,
+    "step_trainer_trusted": 510,
+    "machine_learning_curated": 1_436,
+}
+
+
+@pytest.fixture(scope="module")
+def first(lake):
+    """The summary and the tables of a first run on an empty lake."""
+    return lake.run(SAMPLE), lake.content()
+
+
+def test_every_task_and_check_is_green(first):
+    summary, _ = first
+    assert summary["state"] == "success"
+    assert {task["state"] for task in summary["tasks"]} == {"success"}
+    assert {check["violations"] for check in summary["checks"]} == {0}
+
+
+def test_the_tables_have_the_rows_that_the_rules_of_the_data_give(first):
+    summary, content = first
+    assert summary["tables"] == COUNTS
+    assert {table: len(rows) for table, rows in content.items()} == {table: COUNTS[table] for table in content}
+
+
+def test_each_table_was_replaced_in_one_commit_that_carries_the_run_id(first, lake):
+    summary, _ = first
+    for table in first[1]:
+        snapshots = lake.query(f"select element_at(summary, 'run_id') from \"{table}$snapshots\"")
+        assert snapshots == [[summary["run_id"]]], table
+
+
+def test_the_audit_says_where_every_record_went(first, lake):
+    rows = lake.query("select job, outcome, reason, records from job_audit where source = 'customer_landing'")
+    assert sorted(rows) == [
+        ["customer_trusted", "filtered", "no_consent", "7"],
+        ["customer_trusted", "kept", "", "18"],
+        ["customer_trusted", "read", "", "26"],
+        ["customer_trusted", "superseded", "", "1"],
+    ]
+
+
+def test_a_second_run_sends_nothing_and_changes_no_row(first, lake):
+    summary = lake.run(SAMPLE, "--keep")
+    assert summary["run_id"] != first[0]["run_id"]
+    assert summary["tables"] == COUNTS
+    assert lake.content() == first[1]
+
+
+def test_a_row_without_consent_fails_the_run_once_and_is_named(first, lake):
+    run = lake.start("run", "--landing", str(SAMPLE), "--keep")
+    output = ""
+    for line in run.stdout:
+        output += line
+        if line.startswith("step_trainer_trusted"):
+            # While the last job is at work, before the checks.
+            insert = "insert into accelerometer_trusted values ('nobody@example.com', 1717200000000, 0, 0, 0)"
+            assert lake.command("query", insert)[0] == 0
+    assert run.wait() == 1, output
+    assert "checks.consent failed: consent: 1 violations" in output
+    failed = [task["task_id"] for task in lake.summary()["tasks"] if task["state"] == "failed"]
+    assert failed == ["checks.consent", "checks.cardinality_accelerometer_trusted"]
+    assert output.count("checks.consent ") == 2  # its line, and the reason at the end: one attempt
