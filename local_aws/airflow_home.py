@@ -90,7 +90,7 @@ def fail_abandoned_runs(*, only_of_make_run: bool) -> None:
 
     only_of_make_run: leaves alone the runs that a scheduler looks after.
     """
-    whose = "AND triggered_by = 'test'" if only_of_make_run else ""
+    whose = "AND triggered_by = 'TEST'" if only_of_make_run else ""
     runs = f"SELECT run_id FROM dag_run WHERE dag_id = :dag AND state IN ('running', 'queued') {whose}"
     unfinished = ", ".join(f"'{state}'" for state in _UNFINISHED_TASK)
     values = {"dag": DAG_ID, "now": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}

@@ -46,24 +46,38 @@ class Lock:
         self.path.write_text(json.dumps([(pid, psutil.Process(pid).create_time()) for pid in pids]))
 
     def end_holders(self, seconds: float) -> bool:
-        """Asks the recorded processes to end, and kills them (with their process groups) when they have not after
-        ``seconds``. Gives whether there was one. A process id that by now is somebody else's is left alone."""
+        """Asks the recorded processes to end, and kills those that still hold the lock after ``seconds``.
+
+        Gives whether somebody held it. A process id that by now is somebody else's is left alone.
+        """
         if not self.is_held():
             return False
-        processes = []
-        for pid, created in json.loads(self.path.read_text() or "[]"):
-            with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(pid)
-                if process.create_time() == created:
-                    processes.append(process)
-        if processes:
-            processes[0].terminate()
+        recorded = json.loads(self.path.read_text() or "[]")
+        for process in _alive(recorded[:1]) or _alive(recorded[1:]):
+            _signal(process, signal.SIGTERM)
         deadline = time.monotonic() + seconds
         while self.is_held() and time.monotonic() < deadline:
             time.sleep(0.1)
-        for process in processes:
-            with suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if process.is_running():
-                    group = os.getpgid(process.pid)
-                    os.killpg(group, signal.SIGKILL) if group == process.pid else process.kill()
+        if self.is_held():
+            for process in _alive(recorded):
+                _signal(process, signal.SIGKILL)
         return True
+
+
+def _alive(recorded: list[tuple[int, float]]) -> list[psutil.Process]:
+    processes = []
+    for pid, created in recorded:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.create_time() == created:
+                processes.append(process)
+    return processes
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    """Signals a process, with its group if it leads one that was made for it (as those of Airflow do)."""
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        if os.getsid(process.pid) == process.pid:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)

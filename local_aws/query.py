@@ -127,7 +127,7 @@ def print_table(columns: list[str], rows: Iterator[Row]) -> None:
     for row in shown:
         table.add_row(*(Text("NULL", style="dim") if value is None else Text(value) for value in row))
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
+        console.width = 1_000_000
     console.print(table)
     more = next(rows, None) is not None
     console.print(

@@ -268,6 +268,7 @@ def _child(log: Path, lock: int) -> Iterator[tuple[subprocess.Popen, Iterator[di
             start_new_session=True,
         )
         os.close(writer)
+        run_lock().record(os.getpid(), child.pid)
         try:
             yield child, (json.loads(line) for line in lines)
             child.wait()

@@ -41,7 +41,7 @@ def ui(port: int, landing: str | None) -> int:
     console = Console(highlight=False)
     refusal = CommandError("the UI runs already; end it with `make stop`")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(ui_lock().acquired(refusal))
+        lock = stack.enter_context(ui_lock().acquired(refusal))
         if run_lock().is_held():
             raise CommandError("`make run` is at work; start the UI when it has ended")
         _refuse_taken_port(port)
@@ -51,7 +51,7 @@ def ui(port: int, landing: str | None) -> int:
                 airflow_home.fail_abandoned_runs(only_of_make_run=False)
                 airflow_home.pause(False)
                 stack.enter_context(_local_aws())
-                processes = stack.enter_context(_airflow(port))
+                processes = stack.enter_context(_airflow(port, lock))
                 _wait_until_healthy(port, processes)
             console.print(f"Airflow: http://127.0.0.1:{port}/dags/{airflow_home.DAG_ID}", soft_wrap=True)
             console.print(f"its logs: {shown(airflow_home.logs())}. Ctrl-C here, or `make stop`, ends all of it.")
@@ -77,7 +77,7 @@ def _local_aws() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _airflow(port: int) -> Iterator[dict[str, subprocess.Popen]]:
+def _airflow(port: int, lock: int) -> Iterator[dict[str, subprocess.Popen]]:
     """Airflow's processes; at the end they are stopped, and no run is left "running"."""
     processes: dict[str, subprocess.Popen] = {}
     try:
@@ -90,6 +90,8 @@ def _airflow(port: int) -> Iterator[dict[str, subprocess.Popen]]:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
+                    # The lock tells of them even when this process has been killed.
+                    pass_fds=(lock,),
                     # A process group each, to reach the tasks that the scheduler's executor has forked.
                     start_new_session=True,
                 )

@@ -55,7 +55,7 @@ def test_a_query_that_fails_is_an_ordinary_failure_with_athenas_reason(poke):
     error, _ = poke("select true as ready, 0 as violations from nowhere")
     assert type(error) is AirflowException
     assert "FAILED" in str(error)
-    assert "nowhere" in str(error)
+    assert "does not exist" in str(error)
 
 
 def test_a_check_that_is_none_is_refused(poke):

@@ -3,7 +3,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS {{ lake.database }}.customer_landing (
   email string COMMENT 'the person, compared trimmed and in lower case',
   phone string,
   birthday string COMMENT 'a date as delivered; years like 983 occur',
-  serialnumber string COMMENT 'the device, on the website''s word',
+  serialnumber string COMMENT 'the device, as the website says',
   registrationdate bigint COMMENT 'epoch milliseconds, UTC',
   lastupdatedate bigint COMMENT 'epoch milliseconds, UTC; the latest record of a person is the valid one',
   sharewithresearchasofdate bigint COMMENT 'instant of consent to research; absent, null or 0: none',

@@ -3,10 +3,10 @@ CREATE TABLE IF NOT EXISTS {{ lake.database }}.customers_curated (
   email string COMMENT 'the person, compared trimmed and in lower case',
   phone string,
   birthday string COMMENT 'a date as delivered; years like 983 occur',
-  serialnumber string COMMENT 'the device, on the website''s word',
+  serialnumber string COMMENT 'the device, as the website says',
   registrationdate bigint COMMENT 'epoch milliseconds, UTC',
   lastupdatedate bigint COMMENT 'epoch milliseconds, UTC',
-  sharewithresearchasofdate bigint COMMENT 'instant of consent to research in this record; the person''s latest decides',
+  sharewithresearchasofdate bigint COMMENT 'instant of consent to research in this record; the latest of the person decides',
   sharewithpublicasofdate bigint COMMENT 'epoch milliseconds, UTC',
   sharewithfriendsasofdate bigint COMMENT 'epoch milliseconds, UTC'
 )

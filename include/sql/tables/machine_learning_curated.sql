@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS {{ lake.database }}.machine_learning_curated (
   y double,
   z double
 )
-COMMENT 'Step readings with their owner''s accelerometer readings of the same instant. Grain: a pair; equal rows are two measurements'
+COMMENT 'Step readings with the accelerometer readings of their owner at the same instant. Grain: a pair; equal rows are two measurements'
 PARTITIONED BY (truncate(86400000, sensorreadingtime))
 LOCATION 's3://{{ lake.bucket }}/warehouse/machine_learning_curated/'
 TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet', 'write_compression' = 'zstd')
