@@ -174,6 +174,8 @@ class _Progress:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = 1_000_000
         self.line = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -312,8 +314,9 @@ def _show(event: dict, progress: _Progress, outcome: _Outcome, athena: Athena) -
 
 def _table(*columns: str, rows: list[tuple[str, ...]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, justify="right" if column in ("rows", "violations") else "left", overflow="fold")
+    for index, column in enumerate(columns):
+        justify = "right" if column in ("rows", "violations") else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*map(Text, row))
     return table

@@ -59,16 +59,10 @@ class Gateway:
         from ministack.core import persistence
         from ministack.services import glue, iam
 
+        from local_aws.athena import AthenaApi
         from local_aws.glue_jobs import GlueJobs
 
-        try:
-            from local_aws.athena import AthenaApi
-
-            self._athena: JsonApi | None = AthenaApi(local_aws)
-        except ModuleNotFoundError as error:
-            if error.name != "local_aws.athena.api":
-                raise
-            self._athena = None
+        self._athena: JsonApi = AthenaApi(local_aws)
         self._local_aws = local_aws
         self._glue_jobs: JsonApi = GlueJobs(local_aws)
         self._ministack = app.app
@@ -81,8 +75,7 @@ class Gateway:
         """Ends the runs and queries; MiniStack saves its state itself when it is told to shut down."""
         self._closing = True
         await self._glue_jobs.close()
-        if self._athena:
-            await self._athena.close()
+        await self._athena.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -176,11 +169,11 @@ def foreign(headers: dict[str, str]) -> str | None:
     return f"The local AWS is reached as 127.0.0.1 or localhost, not as {host!r}."
 
 
-async def answer(api: JsonApi | None, action: str, receive: Receive, send: Send) -> None:
+async def answer(api: JsonApi, action: str, receive: Receive, send: Send) -> None:
     """Answers one request of the JSON protocol through ``api``."""
     body = await read(receive)
     try:
-        if api is None or action not in api.actions:
+        if action not in api.actions:
             raise ApiError("UnknownOperationException", f"The local AWS does not support {action}.")
         try:
             request = json.loads(body or b"{}")

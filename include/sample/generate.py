@@ -115,7 +115,7 @@ class Walk(NamedTuple):
         return range(self.start, self.start + INSTANTS * self.spacing, self.spacing)
 
 
-class Refused(ValueError):  # noqa: N818 - it says what happened
+class Refused(ValueError):
     """The arguments or the output directory do not allow the work; nothing was written."""
 
 

@@ -337,8 +337,8 @@ class AthenaApi:
             )
         if len(names) != given.num_columns:
             raise Refusal(
-                f"TYPE_MISMATCH: line 1:1: Insert query has {given.num_columns} expression(s) but expected {len(names)} "
-                "target column(s)"
+                f"TYPE_MISMATCH: line 1:1: Insert query has {given.num_columns} expression(s) but expected "
+                f"{len(names)} target column(s)"
             )
         columns = []
         for field_ in schema:
@@ -375,7 +375,7 @@ class AthenaApi:
                 raise not_supported(f"CREATE {kind}")
             return []
         if isinstance(statement, exp.Drop):
-            kind, target = statement.kind.upper(), statement.this
+            kind, (target,) = statement.kind.upper(), statement.args["tables"]
             if kind in ("DATABASE", "SCHEMA"):
                 cascade = bool(statement.args.get("cascade"))
                 catalog.drop_database(target.name, bool(statement.args.get("exists")), cascade, database)

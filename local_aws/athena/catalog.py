@@ -422,7 +422,7 @@ class Catalog:
         )
 
     def drop_table(self, database: str, name: str, if_exists: bool, kind: str = "TABLE") -> None:
-        """DROP TABLE deletes an Iceberg table's files too, as Athena does, and leaves an external table's; DROP VIEW."""
+        """DROP TABLE and VIEW; an Iceberg table's files go too, as in Athena, an external table's stay."""
         found = self.glue_table(database, name)
         if found is None:
             if if_exists:

@@ -1,7 +1,7 @@
 """One query's process: DuckDB, told on stdin what to read and run, locked down before it sees the query's SQL.
 
-``python -m local_aws.athena.engine`` loads DuckDB and its extensions, reads one job (a line of JSON), runs it, writes one line
-of JSON and ends. It also ends when its stdin closes, so it never outlives the server.
+``python -m local_aws.athena.engine`` loads DuckDB and its extensions, reads one job (a line of JSON), runs it, writes
+one line of JSON and ends. It also ends when its stdin closes, so it never outlives the server.
 """
 
 import importlib.util
@@ -58,7 +58,7 @@ def athena_error(error: Exception) -> str:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """A DuckDB that can read Iceberg and S3. The extensions come from the installed packages, never from the network."""
+    """A DuckDB that can read Iceberg and S3. The extensions come from installed packages, never from the network."""
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
     for extension in EXTENSIONS:
         package = importlib.util.find_spec(f"duckdb_extension_{extension}")
@@ -120,7 +120,8 @@ def create_json(connection: duckdb.DuckDBPyConnection, source: dict) -> None:
     load_lines(connection, raw, source["objects"], source["longest"])
     if connection.execute(f"SELECT count(*) FROM {raw} WHERE line[1] = '['").fetchone()[0]:
         raise ValueError("NOT_SUPPORTED: JSON arrays as rows are not supported by the local Athena")
-    odd = f"NOT json_valid(line) OR len(list_distinct(list_transform(json_keys(line), lambda k: lower(k)))) < len(json_keys(line))"
+    distinct_keys = "list_distinct(list_transform(json_keys(line), lambda k: lower(k)))"
+    odd = f"NOT json_valid(line) OR len({distinct_keys}) < len(json_keys(line))"
     lines = connection.execute(f"SELECT rowid, line, path FROM {raw} WHERE line IS NOT NULL AND ({odd})").fetchall()
     repaired = []
     for row, line, path in lines:
@@ -210,9 +211,11 @@ def decoded(value: str, column: str, kind: str, null_for_invalid: bool) -> str:
             f"THEN TRY_CAST(trunc(TRY_CAST({value} AS DOUBLE)) AS {kind}) ELSE {invalid} END"
         )
     if kind in ("FLOAT", "REAL", "DOUBLE", "DATE") or kind.startswith("DECIMAL"):
-        return f"CASE WHEN {value} IS NULL THEN NULL WHEN TRY_CAST({value} AS {kind}) IS NULL THEN {invalid} ELSE TRY_CAST({value} AS {kind}) END"
+        cast = f"TRY_CAST({value} AS {kind})"
+        return f"CASE WHEN {value} IS NULL THEN NULL WHEN {cast} IS NULL THEN {invalid} ELSE {cast} END"
     if kind == "TIMESTAMP":
-        fits = f"regexp_full_match({value}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?')"
+        written = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
+        fits = f"regexp_full_match({value}, '{written}')"
         return f"CASE WHEN {value} IS NULL THEN NULL WHEN {fits} THEN CAST({value} AS TIMESTAMP) ELSE {invalid} END"
     return f"CAST(error('NOT_SUPPORTED: columns of type {kind} in JSON tables ({column})') AS {kind})"
 

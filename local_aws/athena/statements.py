@@ -50,7 +50,7 @@ class View:
 
 @dataclass(frozen=True)
 class Query:
-    """A query for the engine: DuckDB's SQL, the names of the result's columns, the tables as ``create_source`` reads them."""
+    """A query for the engine: DuckDB's SQL, the result's column names, the tables as ``create_source`` reads them."""
 
     sql: str
     names: list[str]
@@ -235,7 +235,8 @@ def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) 
 
 def _unresolved(error: OptimizeError) -> Refusal:
     found = re.search(
-        r"(?:Column|Unknown column:?) '?\"?([^'\"]+?)'?\"? (?:could not|cannot) be resolved(?:.*Line: (\d+), Col: (\d+))?",
+        r"(?:Column|Unknown column:?) '?\"?([^'\"]+?)'?\"? (?:could not|cannot) be resolved"
+        r"(?:.*Line: (\d+), Col: (\d+))?",
         str(error),
     )
     if found:
@@ -464,8 +465,9 @@ def _div(node: exp.Div) -> exp.Expression:
     if _is(a, _FLOATS) or _is(b, _FLOATS):
         # DuckDB answers NULL where IEEE has an infinity or no number
         return _duck(
-            "CASE WHEN CAST(:b AS DOUBLE) = 0 THEN CASE WHEN :a IS NULL THEN NULL WHEN CAST(:a AS DOUBLE) = 0 OR isnan(CAST(:a AS DOUBLE)) "
-            "THEN CAST('NaN' AS DOUBLE) WHEN (:a > 0) = (NOT signbit(CAST(:b AS DOUBLE))) THEN CAST('Infinity' AS DOUBLE) "
+            "CASE WHEN CAST(:b AS DOUBLE) = 0 THEN CASE WHEN :a IS NULL THEN NULL "
+            "WHEN CAST(:a AS DOUBLE) = 0 OR isnan(CAST(:a AS DOUBLE)) THEN CAST('NaN' AS DOUBLE) "
+            "WHEN (:a > 0) = (NOT signbit(CAST(:b AS DOUBLE))) THEN CAST('Infinity' AS DOUBLE) "
             "ELSE CAST('-Infinity' AS DOUBLE) END ELSE CAST(:a AS DOUBLE) / CAST(:b AS DOUBLE) END",
             a=a,
             b=b,
@@ -478,12 +480,13 @@ def _div(node: exp.Div) -> exp.Expression:
     sizes = _decimal_size(a), _decimal_size(b)
     if None in sizes:
         raise not_supported(f"the division {_type_name(a)} / {_type_name(b)} (cast one side to double or decimal(p,s))")
-    (precision, scale), (divisor_precision, divisor_scale) = sizes
+    (precision, scale), (_, divisor_scale) = sizes
     result_scale = max(scale, divisor_scale)
     result_precision = min(38, precision + divisor_scale + max(0, divisor_scale - scale))
     # Unscaled integers: exact, rounded half up as Trino does
     divided = _duck(
-        f"(sign(:a) * sign(:b) * ((2 * abs(:a) * {10 ** (result_scale + divisor_scale - scale)} + abs(:b)) // (2 * abs(:b))))",
+        f"(sign(:a) * sign(:b) * ((2 * abs(:a) * {10 ** (result_scale + divisor_scale - scale)} + abs(:b)) "
+        "// (2 * abs(:b))))",
         a=_unscaled(a, scale),
         b=_nonzero(_unscaled(b, divisor_scale), inside_try),
     )
@@ -678,7 +681,8 @@ def _date_format(node: exp.TimeToStr) -> exp.Expression:
 def _json_scalar(node: exp.JSONExtractScalar) -> exp.Expression:
     path = exp.Literal.string(node.expression.sql(dialect="duckdb").strip("'"))
     return _duck(
-        "CASE WHEN json_valid(:j) AND json_type(:j, :p) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string(:j, :p) END",
+        "CASE WHEN json_valid(:j) AND json_type(:j, :p) NOT IN ('OBJECT', 'ARRAY', 'NULL') "
+        "THEN json_extract_string(:j, :p) END",
         j=node.this,
         p=path,
     )

@@ -63,7 +63,7 @@ def column_info(name: str, duck_type: DuckDBPyType) -> dict:
 
 
 def double_text(value: float, digits: str | None = None) -> str:
-    """A double as Java prints it: 1.0, 1.0E10, 1.5E-5, NaN, Infinity. ``digits``: its shortest decimal form, if known."""
+    """A double as Java prints it: 1.0, 1.0E10, 1.5E-5, NaN, Infinity. ``digits``: its shortest form, if known."""
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):

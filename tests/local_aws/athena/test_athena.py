@@ -1,0 +1,287 @@
+"""The local Athena answers as Athena does, or says that it cannot."""
+
+import gzip
+import time
+
+import pytest
+from athena_client import QueryFailed
+from botocore.exceptions import ClientError
+
+READING = b'{"user": "ada@example.com", "timestamp": 5, "x": 1.0}\n'
+COLUMNS = "`user` string, `timestamp` bigint, x double"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("5 / 2", "2"),
+        ("-5 / 2", "-2"),
+        ("5 % 3", "2"),
+        ("5.0 / 2", "2.5"),
+        ("1e0 / 0", "Infinity"),
+        ("cast(1 as double)", "1.0"),
+        ("1e10", "1.0E10"),
+        ("cast(null as bigint)", None),
+        ("true", "true"),
+        ("'it''s'", "it's"),
+        ("concat('a', null)", None),
+        ("'a' || 'b'", "ab"),
+        ("lower(trim('  A '))", "a"),
+        ("count(*)", "1"),
+        ("count_if(true)", "1"),
+        ("coalesce(null, 7)", "7"),
+        ("date '2026-01-02'", "2026-01-02"),
+        ("from_unixtime(1655564444.103)", "2022-06-18 15:00:44.103 UTC"),
+        ("array[1, 2]", "[1, 2]"),
+        ("element_at(array['a', 'b'], 2)", "b"),
+        ("substr('abc', 2, 1)", "b"),
+        ("try(1 / 0)", None),
+        ("max(x) over () from (values 1, 2) as t(x) limit 1", "2"),
+    ],
+)
+def test_an_expression_comes_to_what_it_is_in_athena(athena, expression, value):
+    try:
+        assert athena.value(expression) == value
+    except QueryFailed as failed:
+        pytest.fail(str(failed))
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("select 1 / 0", "DIVISION_BY_ZERO"),
+        ("select 1 % 0", "DIVISION_BY_ZERO"),
+        ("select 9223372036854775807 + 1", "NUMERIC_VALUE_OUT_OF_RANGE"),
+        ("select cast('a' as bigint)", "INVALID_CAST_ARGUMENT"),
+        ("select 1 = '1'", "TYPE_MISMATCH"),
+        ("select nothing from (values 1) as t(x)", "COLUMN_NOT_FOUND: line 1:8"),
+        ("select * from nowhere", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.tests.nowhere' does not exist"),
+    ],
+)
+def test_a_query_fails_where_it_fails_in_athena(athena, sql, reason):
+    with pytest.raises(QueryFailed, match=reason):
+        athena.query(sql)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_nulls_come_last_in_both_orders(athena, order):
+    rows = athena.query(f"select x from (values 1, null, 2) as t(x) order by x {order}")
+    assert rows[-1] == [None]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_text('/etc/hostname')",
+        "select * from read_csv('/etc/passwd')",
+        "select * from '/etc/passwd'",
+        "select * from glob('/etc/*')",
+        "select * from duckdb_secrets()",
+        "select * from duckdb_settings()",
+        "select getenv('HOME')",
+        "copy (select 1) to '/tmp/stolen.csv'",
+        "attach '/tmp/stolen.db'",
+        "install httpfs",
+        "set threads = 1",
+        "pragma database_list",
+        "call pragma_version()",
+        "vacuum",
+        "optimize t rewrite data using bin_pack",
+        "msck repair table t",
+        "unload (select 1) to 's3://b/x' with (format = 'PARQUET')",
+        "delete from t",
+        "update t set x = 1",
+        "select no_such_function(1)",
+    ],
+)
+def test_what_is_not_supported_or_reaches_for_the_host_is_refused(athena, sql):
+    with pytest.raises((QueryFailed, ClientError)):
+        athena.query(sql)
+
+
+def test_a_refusal_says_what_is_not_supported(athena):
+    with pytest.raises(QueryFailed, match="the function approx_set is not supported"):
+        athena.query("select approx_set(1)")
+
+
+def test_the_result_lies_as_csv_at_the_location_that_is_reported(athena):
+    execution = athena.wait(athena.start("select 'a\"b' as x, cast(null as bigint) as y"))
+    location = execution["ResultConfiguration"]["OutputLocation"]
+    key = location.removeprefix(f"s3://{athena.bucket}/")
+    assert key == f"results/{execution['QueryExecutionId']}.csv"
+    body = athena.client_of("s3").get_object(Bucket=athena.bucket, Key=key)["Body"].read()
+    assert body == b'"x","y"\n"a""b",\n'
+
+
+def test_results_come_in_pages_under_one_header(athena):
+    number = athena.start("select x from unnest(sequence(1, 2500)) as t(x)")
+    athena.wait(number)
+    assert athena.results(number) == [["x"], *([str(x)] for x in range(1, 2501))]
+
+
+def test_results_say_their_columns_types(athena):
+    number = athena.start("select count(*) as n, 'a' as s, 1.5 as d, true as b")
+    athena.wait(number)
+    metadata = athena.client.get_query_results(QueryExecutionId=number)["ResultSet"]["ResultSetMetadata"]
+    types = {column["Name"]: column["Type"] for column in metadata["ColumnInfo"]}
+    assert types == {"n": "bigint", "s": "varchar", "d": "decimal", "b": "boolean"}
+
+
+def test_a_query_without_a_place_for_its_result_is_refused(athena):
+    with pytest.raises(ClientError, match="No output location provided"):
+        athena.start("select 1", ResultConfiguration={})
+
+
+def test_a_text_that_is_no_sql_is_refused_at_once(athena):
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        athena.start("selec 1 fro")
+
+
+def test_parameters_take_the_places_of_question_marks(athena):
+    assert athena.query("select ? + 1, ?", ExecutionParameters=["41", "'it''s ?'"]) == [["42", "it's ?"]]
+
+
+def test_a_client_request_token_starts_one_query(athena):
+    token = "t" * 40
+    assert athena.start("select 1", ClientRequestToken=token) == athena.start("select 1", ClientRequestToken=token)
+
+
+def test_a_stopped_query_is_cancelled_and_its_process_ends(athena):
+    many = "unnest(sequence(1, 10000))"
+    number = athena.start(f"select count(*) from {many} as a(x), {many} as b(y), {many} as c(z)")
+    while athena.execution(number)["Status"]["State"] != "RUNNING":
+        time.sleep(0.01)
+    athena.client.stop_query_execution(QueryExecutionId=number)
+    assert athena.execution(number)["Status"]["State"] == "CANCELLED"
+    assert athena.value("1") == "1"
+
+
+def test_more_queries_than_run_at_once_all_get_their_answer(athena):
+    numbers = [athena.start(f"select {n}") for n in range(8)]
+    for number in numbers:
+        athena.wait(number)
+    assert [athena.results(number)[1] for number in numbers] == [[str(n)] for n in range(8)]
+
+
+def test_keys_of_landing_files_compare_without_case(athena):
+    table = athena.landing(COLUMNS, b'{"User": "a", "timeStamp": 5, "X": 1}\n')
+    assert athena.query(f"select * from {table}") == [["a", "5", "1.0"]]
+
+
+def test_an_absent_key_is_null(athena):
+    table = athena.landing(COLUMNS, b'{"user": "a"}\n')
+    assert athena.query(f"select * from {table}") == [["a", None, None]]
+
+
+def test_a_number_written_as_text_is_read(athena):
+    table = athena.landing(COLUMNS, b'{"user": "a", "timestamp": "5"}\n')
+    assert athena.query(f'select "timestamp" from {table}') == [["5"]]
+
+
+def test_a_malformed_line_fails_the_query_unless_the_table_ignores_it(athena):
+    content = READING + b'{"user": "b", \n'
+    with pytest.raises(QueryFailed, match="HIVE_CURSOR_ERROR: Row is not a valid JSON Object"):
+        athena.query(f"select * from {athena.landing(COLUMNS, content)}")
+    ignoring = "with serdeproperties ('ignore.malformed.json' = 'true')"
+    table = athena.landing(COLUMNS, content, properties=ignoring)
+    assert athena.query(f'select "user" from {table}') == [["ada@example.com"], [None]]
+
+
+def test_a_value_that_does_not_fit_its_column_fails_the_query(athena):
+    table = athena.landing(COLUMNS, b'{"timestamp": "soon"}\n')
+    with pytest.raises(QueryFailed, match="HIVE_BAD_DATA"):
+        athena.query(f'select "timestamp" from {table}')
+
+
+def test_compressed_files_are_read_and_hidden_ones_are_not(athena):
+    table = athena.landing(COLUMNS, READING, gzip.compress(READING))
+    athena.client_of("s3").put_object(Bucket=athena.bucket, Key=f"{table}/_hidden.json", Body=READING)
+    assert athena.query(f"select count(*) from {table}") == [["2"]]
+
+
+def test_a_landing_table_without_files_is_empty(athena):
+    assert athena.query(f"select count(*) from {athena.landing(COLUMNS)}") == [["0"]]
+
+
+def test_path_names_the_file_of_a_row(athena):
+    table = athena.landing(COLUMNS, READING)
+    assert athena.query(f'select "$path" from {table}') == [[f"s3://{athena.bucket}/{table}/0.json"]]
+
+
+def test_what_is_inserted_into_an_iceberg_table_is_read_back(athena):
+    table = athena.iceberg(COLUMNS, "partitioned by (truncate(86400000, `timestamp`))")
+    assert athena.query(f"select * from {table}") == []
+    athena.query(f"insert into {table} values ('a', 5, 1), ('b', 86400001, null)")
+    athena.query(f'insert into {table} select "user", "timestamp", x from {table} where x is not null')
+    assert sorted(athena.query(f"select * from {table}")) == [
+        ["a", "5", "1.0"],
+        ["a", "5", "1.0"],
+        ["b", "86400001", None],
+    ]
+
+
+def test_an_insert_of_the_wrong_type_or_width_is_refused(athena):
+    table = athena.iceberg(COLUMNS)
+    with pytest.raises(QueryFailed, match="TYPE_MISMATCH"):
+        athena.query(f"insert into {table} values ('a', 'soon', 1)")
+    with pytest.raises(QueryFailed, match="TYPE_MISMATCH"):
+        athena.query(f"insert into {table} values ('a', 5)")
+
+
+def test_an_iceberg_table_can_be_read_as_it_was(athena):
+    table = athena.iceberg("x bigint")
+    athena.query(f"insert into {table} values (1)")
+    ((snapshot,),) = athena.query(f'select snapshot_id from "{table}$snapshots"')
+    athena.query(f"insert into {table} values (2)")
+    assert athena.query(f"select * from {table} for version as of {snapshot}") == [["1"]]
+    assert athena.query(f"select count(*) from {table}") == [["2"]]
+    assert athena.query(f'select count(*) from "{table}$history"') == [["2"]]
+    assert athena.query(f'select sum(record_count) from "{table}$files"') == [["2"]]
+
+
+def test_ddl_is_shown_as_it_was_given(athena):
+    table = athena.iceberg("x bigint comment 'a number', s string", "partitioned by (bucket(4, s))")
+    assert [table] in athena.query("show tables")
+    assert athena.query(f"show columns in {table}") == [["x"], ["s"]]
+    assert [row[0].split("\t")[0].strip() for row in athena.query(f"describe {table}")] == ["x", "s"]
+    shown = "\n".join(row[0] for row in athena.query(f"show create table {table}"))
+    assert "x bigint COMMENT 'a number'" in shown
+    assert "bucket(4, s)" in shown
+
+
+def test_dropping_an_iceberg_table_deletes_its_files(athena):
+    table = athena.iceberg("x bigint")
+    athena.query(f"insert into {table} values (1)")
+    athena.query(f"drop table {table}")
+    listed = athena.client_of("s3").list_objects_v2(Bucket=athena.bucket, Prefix=f"warehouse/{table}/")
+    assert listed["KeyCount"] == 0
+    with pytest.raises(QueryFailed, match="does not exist"):
+        athena.query(f"select * from {table}")
+
+
+def test_a_view_reads_what_its_query_reads(athena):
+    table = athena.iceberg("x bigint")
+    athena.query(f"insert into {table} values (1), (2)")
+    athena.query(f"create or replace view doubled as select x * 2 as y from {table}")
+    assert sorted(athena.query("select y from doubled")) == [["2"], ["4"]]
+
+
+def test_pyathena_works_unchanged(athena, aws, monkeypatch):
+    import pyathena
+
+    for name, value in aws.client_environment().items():
+        monkeypatch.setenv(name, value)
+    connection = pyathena.connect(s3_staging_dir=f"s3://{athena.bucket}/pyathena/", schema_name=athena.database)
+    cursor = connection.cursor()
+    cursor.execute("select 1 as n, 'a' as s, cast(null as bigint) as nothing")
+    assert cursor.fetchall() == [(1, "a", None)]
+    assert [column[0] for column in cursor.description] == ["n", "s", "nothing"]
+
+
+def test_the_catalog_is_told_through_athenas_api(athena):
+    table = athena.iceberg("x bigint")
+    names = {"CatalogName": "AwsDataCatalog", "DatabaseName": athena.database}
+    metadata = athena.client.get_table_metadata(TableName=table, **names)["TableMetadata"]
+    assert [(column["Name"], column["Type"]) for column in metadata["Columns"]] == [("x", "bigint")]
+    listed = athena.client.list_table_metadata(**names)["TableMetadataList"]
+    assert table in {item["Name"] for item in listed}
