@@ -6,7 +6,7 @@ workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the fi
 logs:FilterLogEvents on /aws-glue/jobs/*.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
@@ -94,7 +94,6 @@ Run it by hand with **Trigger**; the form explains the parameters. A table, its 
 file share one name. Running it again changes nothing unless the landing data changed.
 """,
     schedule="@daily",
-    start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
     params=PARAMS,
