@@ -127,7 +127,7 @@ file share one name. Running it again changes nothing unless the landing data ch
             query=sql_file,
             workgroup=settings.athena_workgroup,
             output_location=settings.athena_output,
-            sleep_time=1,
+            sleep_time=settings.poll_seconds,
         )
 
     def glue_job(table: str) -> GlueJobOperator:
@@ -175,7 +175,7 @@ file share one name. Running it again changes nothing unless the landing data ch
             database=settings.database,
             workgroup=settings.athena_workgroup,
             output_location=settings.athena_output,
-            poll_seconds=1,
+            poll_seconds=settings.poll_seconds,
             poke_interval=15,
             timeout=600,
         )

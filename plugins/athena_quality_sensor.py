@@ -38,7 +38,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         database: str,
         output_location: str,
         workgroup: str = "primary",
-        poll_seconds: int = 2,
+        poll_seconds: float = 2,
         **kwargs,  # noqa: ANN003
     ) -> None:
         super().__init__(**kwargs)

@@ -27,7 +27,7 @@ class Settings:
     retries: int = 2
     retry_seconds: int = 60
     #: Seconds between two looks at a running job or query.
-    poll_seconds: int = 2
+    poll_seconds: float = 2
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -40,7 +40,7 @@ class Settings:
             try:
                 given[name] = kind(text)
             except ValueError:
-                raise ValueError(f"STEDI_{name.upper()} is {text!r}; it must be a whole number") from None
+                raise ValueError(f"STEDI_{name.upper()} is {text!r}; it must be a number") from None
         return cls(**given)
 
     @property

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.landing import read_landing
-from lakehouse.outcomes import audit, kept
+from lakehouse.outcomes import AUDIT_SCHEMA, audit, kept
 
 
 class _Arguments(argparse.ArgumentParser):
@@ -52,11 +52,17 @@ class Job:
 
         A reader sees the old table or the new one. Doing it again, with the same run id or another, changes nothing.
         """
-        counted = audit(self.spark, self.run_id, self.table, sources).persist()
+        counted = audit(self.run_id, self.table, sources)
         (rows.writeTo(self._name(self.table)).option("snapshot-property.run_id", self.run_id).overwrite(F.lit(True)))
-        counted.writeTo(self._name("job_audit")).option("snapshot-property.run_id", self.run_id).overwritePartitions()
-        for row in counted.orderBy("source", F.col("records").desc()).collect():
-            print(f"{row.source}: {row.records:,} {row.outcome}" + (f" ({row.reason})" if row.reason else ""))
+        (
+            self.spark.createDataFrame(counted, AUDIT_SCHEMA)
+            .coalesce(1)
+            .writeTo(self._name("job_audit"))
+            .option("snapshot-property.run_id", self.run_id)
+            .overwritePartitions()
+        )
+        for _, _, source, outcome, reason, records in counted:
+            print(f"{source}: {records:,} {outcome}" + (f" ({reason})" if reason else ""))
 
     def publish_kept(self, source: str, read: DataFrame, judged: DataFrame) -> None:
         """``publish`` for a table that holds the kept records of one source."""

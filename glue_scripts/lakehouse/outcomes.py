@@ -4,7 +4,7 @@ A *judged* frame holds each record of a source once, in the columns of the targe
 one of the four below, and ``reason``, which says why a record was filtered or refused and is null otherwise.
 """
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 KEPT = "kept"
@@ -33,7 +33,7 @@ def kept(judged: DataFrame) -> DataFrame:
     return judged.where(F.col("outcome") == KEPT).drop("outcome", "reason")
 
 
-def audit(spark: SparkSession, run_id: str, job: str, sources: dict[str, tuple[DataFrame, DataFrame]]) -> DataFrame:
+def audit(run_id: str, job: str, sources: dict[str, tuple[DataFrame, DataFrame]]) -> list[tuple]:
     """The rows of ``job_audit`` for one job of one run, from {source: (records as read, the same judged)}.
 
     One row for what was read, and one for each outcome and reason that occurred. The two are counted apart, so that
@@ -42,6 +42,6 @@ def audit(spark: SparkSession, run_id: str, job: str, sources: dict[str, tuple[D
     rows = []
     for source, (read, judged) in sources.items():
         rows.append((run_id, job, source, "read", None, read.count()))
-        for outcome, reason, records in judged.groupBy("outcome", "reason").count().collect():
-            rows.append((run_id, job, source, outcome, reason, records))
-    return spark.createDataFrame(rows, AUDIT_SCHEMA)
+        counts = judged.groupBy("outcome", "reason").count().collect()
+        rows += [(run_id, job, source, *count) for count in sorted(counts, key=lambda count: -count[2])]
+    return rows

@@ -16,5 +16,5 @@ def test_a_setting_comes_from_its_environment_variable(monkeypatch):
 
 def test_a_number_that_is_none_is_refused_by_the_variables_name(monkeypatch):
     monkeypatch.setenv("STEDI_NUMBER_OF_WORKERS", "many")
-    with pytest.raises(ValueError, match="STEDI_NUMBER_OF_WORKERS is 'many'; it must be a whole number"):
+    with pytest.raises(ValueError, match="STEDI_NUMBER_OF_WORKERS is 'many'; it must be a number"):
         Settings.from_environment()
