@@ -10,15 +10,17 @@ import tempfile
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlglot import exp
+from sqlglot import exp, tokenize
+from sqlglot.tokens import TokenType
 
 from local_aws.api import ApiError
-from local_aws.athena.catalog import Catalog, is_iceberg, location_parts
+from local_aws.athena.catalog import Catalog, hive_name, is_iceberg, location_parts
 from local_aws.athena.statements import CATALOG, MalformedQuery, Refusal, not_supported, parse, translate
 from local_aws.settings import ACCESS_KEY, PROJECT, REGION, LocalAws
 
@@ -53,12 +55,15 @@ class Execution:
     state: str = "QUEUED"
     reason: str | None = None
     submitted: float = field(default_factory=time.time)
+    started: float | None = None
     completed: float | None = None
     milliseconds: int = 0
     scanned: int = 0
     columns: list[dict] = field(default_factory=list)
     #: A file with the result's rows, a JSON list a line.
     rows: Path | None = None
+    #: Rows that an INSERT wrote.
+    written: int = 0
     task: asyncio.Task | None = None
 
     @property
@@ -90,7 +95,7 @@ class Execution:
                 "EngineExecutionTimeInMillis": self.milliseconds,
                 "DataScannedInBytes": self.scanned,
                 "TotalExecutionTimeInMillis": round(((self.completed or time.time()) - self.submitted) * 1000),
-                "QueryQueueTimeInMillis": 0,
+                "QueryQueueTimeInMillis": round(((self.started or time.time()) - self.submitted) * 1000),
                 "ServiceProcessingTimeInMillis": 0,
             },
             "WorkGroup": self.workgroup,
@@ -114,8 +119,8 @@ class AthenaApi:
         self._directory = local_aws.state / "athena"
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
-        self._spare: asyncio.subprocess.Process | None = None
-        self._processes: set[asyncio.subprocess.Process] = set()
+        #: A process that has DuckDB loaded, or is loading it, for the next query.
+        self._spare: asyncio.Task | None = None
         self._handlers = {
             "StartQueryExecution": self._start,
             "StopQueryExecution": self._stop,
@@ -146,10 +151,8 @@ class AthenaApi:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for process in [*self._processes, *([self._spare] if self._spare else [])]:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if self._spare:
+            await _end(await self._spare)
 
     # --- executions ---
 
@@ -193,6 +196,8 @@ class AthenaApi:
         if token:
             self._tokens[token] = number
         self._forget()
+        if execution.kind == "DML":
+            self._prepare()
         execution.task = asyncio.create_task(self._execute(execution))
         return {"QueryExecutionId": number}
 
@@ -207,7 +212,7 @@ class AthenaApi:
         scratch = Path(tempfile.mkdtemp(dir=self._directory))
         try:
             async with self._slots:
-                execution.state = "RUNNING"
+                execution.state, execution.started = "RUNNING", time.time()
                 await self._run(execution, scratch)
             state, reason = "SUCCEEDED", None
         except Refusal as refusal:
@@ -234,7 +239,7 @@ class AthenaApi:
             await asyncio.to_thread(self._put, execution.output, b"")
         else:
             began = time.monotonic()
-            lines = await asyncio.to_thread(self._utility, execution, statement)
+            lines = await _to_its_end(self._utility, execution, statement)
             execution.milliseconds = round((time.monotonic() - began) * 1000)
             execution.rows = self._directory / f"{execution.id}.rows"
             execution.rows.write_text("".join(json.dumps([line]) + "\n" for line in lines))
@@ -270,22 +275,20 @@ class AthenaApi:
 
     async def _engine(self, execution: Execution, job: dict) -> dict:
         """Runs a job in a process of its own, which ends with the execution."""
-        process, self._spare = self._spare, None
+        process = None
+        if self._spare and self._spare.done():
+            process, self._spare = self._spare.result(), None
         if process is None or process.returncode is not None:
             process = await self._new_process()
-        self._processes.add(process)
         try:
             process.stdin.write(json.dumps(job).encode() + b"\n")
-            await process.stdin.drain()
-            # The next query need not wait for DuckDB to load.
-            if self._spare is None:
-                self._spare = await self._new_process()
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.drain()
+            self._prepare()
             line = await process.stdout.readline()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             await process.wait()
-            self._processes.discard(process)
+        finally:
+            await _end(process)
         if not line:
             raise Refusal("EXCEEDED_LOCAL_MEMORY_LIMIT: the query's process was ended")
         answer = json.loads(line)
@@ -293,6 +296,11 @@ class AthenaApi:
         if "error" in answer:
             raise Refusal(answer["error"])
         return answer
+
+    def _prepare(self) -> None:
+        """Lets a process load DuckDB already, for the next query."""
+        if self._spare is None:
+            self._spare = asyncio.create_task(self._new_process())
 
     async def _new_process(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -319,9 +327,9 @@ class AthenaApi:
             raise not_supported("INSERT INTO a table that is not Iceberg")
         job = await asyncio.to_thread(self._job, execution, insert.expression, scratch, True)
         await self._engine(execution, job)
-        await asyncio.to_thread(self._append, database, name, names, Path(job["arrow"]))
+        execution.written = await _to_its_end(self._append, database, name, names, Path(job["arrow"]))
 
-    def _append(self, database: str, name: str, names: list[str] | None, rows: Path) -> None:
+    def _append(self, database: str, name: str, names: list[str] | None, rows: Path) -> int:
         import pyarrow as pa
         from pyiceberg.io.pyarrow import schema_to_pyarrow
 
@@ -346,16 +354,20 @@ class AthenaApi:
                 columns.append(pa.nulls(given.num_rows, field_.type))
                 continue
             column = given.column(names.index(field_.name))
-            text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-            if text != (pa.types.is_string(field_.type) or pa.types.is_large_string(field_.type)) and (
-                column.null_count < len(column)
-            ):
-                raise Refusal(f"TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: {field_.name}")
+            if column.null_count == len(column):
+                columns.append(pa.nulls(given.num_rows, field_.type))
+                continue
+            if not _coercible(column.type, field_.type):
+                raise Refusal(
+                    f"TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [{field_.type}], "
+                    f"Query: [{column.type}] (column {field_.name})"
+                )
             try:
                 columns.append(column.cast(field_.type))
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise Refusal(f"INVALID_CAST_ARGUMENT: {field_.name}: {error}") from None
         table.append(pa.table(columns, schema=schema))
+        return given.num_rows
 
     # --- DDL, SHOW and DESCRIBE ---
 
@@ -420,11 +432,13 @@ class AthenaApi:
         if statement.args.get("exists"):
             raise not_supported("CREATE VIEW IF NOT EXISTS")
         # The text itself is kept, as Athena does, not what a parser makes of it.
-        sql = re.split(r"\bas\b", execution.sql, maxsplit=1, flags=re.IGNORECASE)[1].strip().rstrip(";")
-        query = parse(sql)
-        translated = translate(query, sql, execution.database, self._catalog.resolve)
+        begin = next(
+            token.end for token in tokenize(execution.sql, read="athena") if token.token_type == TokenType.ALIAS
+        )
+        sql = execution.sql[begin + 1 :].strip().rstrip(";")
+        translated = translate(parse(sql), sql, execution.database, self._catalog.resolve)
         view = statement.this
-        columns = [(name, "string") for name in translated.names]
+        columns = [(name, hive_name(kind)) for name, kind in zip(translated.names, translated.types, strict=True)]
         place = (view.db or execution.database).lower()
         self._catalog.create_view(place, view.name.lower(), sql, columns, bool(statement.args.get("replace")))
 
@@ -490,16 +504,15 @@ class AthenaApi:
         size = int(request.get("MaxResults") or PAGE)
         if not 1 <= size <= PAGE:
             raise ApiError("InvalidRequestException", f"MaxResults is more than maximum allowed length {PAGE}.")
-        start = _offset(request)
-        rows, more = await asyncio.to_thread(_page, execution, start, size)
+        rows, token = await asyncio.to_thread(_page, execution, request.get("NextToken"), size)
         answer: dict[str, Any] = {
             "ResultSet": {
                 "Rows": [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in rows],
                 "ResultSetMetadata": {"ColumnInfo": execution.columns},
             },
-            "UpdateCount": 0,
+            "UpdateCount": execution.written,
         }
-        return answer | ({"NextToken": str(start + size)} if more else {})
+        return answer | ({"NextToken": token} if token else {})
 
     # --- workgroups and the catalog ---
 
@@ -586,18 +599,63 @@ def _offset(request: dict) -> int:
     return int(token)
 
 
-def _page(execution: Execution, start: int, size: int) -> tuple[list[list], bool]:
-    """Rows of a result, those of a query under a first one with the columns' names; whether more follow."""
+def _page(execution: Execution, token: str | None, size: int) -> tuple[list[list], str | None]:
+    """Rows of a result, a query's under a first one with its columns' names, and the token of the next page.
 
-    def rows() -> Any:
-        if execution.is_query:
-            yield [column["Name"] for column in execution.columns]
-        if execution.rows:
-            with execution.rows.open() as lines:
-                yield from map(json.loads, lines)
+    A token is the place in the file of rows where the page begins.
+    """
+    found = [[column["Name"] for column in execution.columns]] if execution.is_query and token is None else []
+    if execution.rows is None:
+        return found, None
+    with execution.rows.open("rb") as lines:
+        try:
+            lines.seek(int(token or 0))
+            found += [json.loads(line) for line in islice(iter(lines.readline, b""), size - len(found))]
+        except ValueError:
+            raise ApiError("InvalidRequestException", "NextToken is malformed") from None
+        return found, str(lines.tell()) if lines.peek(1) else None
 
-    found = list(islice(rows(), start, start + size + 1))
-    return found[:size], len(found) > size
+
+def _coercible(given: Any, wanted: Any) -> bool:
+    """Whether Trino lets a query's column (an Arrow type) into a table's without a cast."""
+    import pyarrow.types as t
+
+    if t.is_integer(given):
+        return (
+            (t.is_integer(wanted) and given.bit_width <= wanted.bit_width)
+            or t.is_decimal(wanted)
+            or t.is_floating(wanted)
+        )
+    if t.is_decimal(given):
+        return t.is_decimal(wanted) or t.is_floating(wanted)
+    if t.is_floating(given):
+        return t.is_floating(wanted) and given.bit_width <= wanted.bit_width
+    if t.is_date(given):
+        return t.is_date(wanted) or t.is_timestamp(wanted)
+    if t.is_timestamp(given):
+        return t.is_timestamp(wanted) and (given.tz is None) == (wanted.tz is None)
+    texts, bytes_ = (t.is_string, t.is_large_string), (t.is_binary, t.is_large_binary)
+    for same in (texts, bytes_, (t.is_boolean,), (t.is_list, t.is_large_list), (t.is_map,), (t.is_struct,)):
+        if any(is_(given) for is_ in same):
+            return any(is_(wanted) for is_ in same)
+    return False
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+async def _to_its_end(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Work that changes the catalog or a table: it cannot be stopped half-way, so a stopped query still awaits it."""
+    task = asyncio.create_task(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        return await task
 
 
 def _text_column(name: str) -> dict:

@@ -236,8 +236,6 @@ class Catalog:
                 raise not_supported(f"{key} = {properties[key]}")
         columns = {column["Name"].lower(): column["Type"] for column in storage["Columns"]}
         objects = self._objects(storage["Location"])
-        # A compressed object's lines can be longer than the object.
-        longest = max((size if not uri.endswith(".gz") else 2**24 for uri, size in objects), default=0)
         source = {
             "kind": "json",
             "columns": [
@@ -245,10 +243,9 @@ class Catalog:
                 for name, kind in columns.items()
             ],
             "objects": [uri for uri, _ in objects],
-            "longest": longest,
             "ignore_malformed": properties.get("ignore.malformed.json", "").lower() == "true",
             "null_for_invalid": properties.get("use.null.for.invalid.data", "").lower() == "true",
-            "locations": [storage["Location"].rstrip("/") + "/"],
+            "locations": [],
             "bytes": sum(size for _, size in objects),
         }
         types = {name: data_type(kind) for name, kind in columns.items()}
@@ -627,7 +624,7 @@ def _only(properties: dict, known: set[str], statement: str) -> None:
 def _column(column: exp.Expression) -> dict:
     if not isinstance(column, exp.ColumnDef) or column.args.get("kind") is None:
         raise not_supported(f"the column {column.sql(dialect='athena')}")
-    found = {"Name": column.name.lower(), "Type": _hive_name(column.args["kind"])}
+    found = {"Name": column.name.lower(), "Type": hive_name(column.args["kind"])}
     for constraint in column.args.get("constraints") or ():
         if not isinstance(constraint.kind, exp.CommentColumnConstraint):
             raise not_supported(constraint.sql(dialect="athena"))
@@ -635,17 +632,18 @@ def _column(column: exp.Expression) -> dict:
     return found
 
 
-_HIVE_NAMES = {"TEXT": "string", "VARCHAR": "string"}
+_HIVE_NAMES = {"TEXT": "string", "VARCHAR": "string", "TIMESTAMPTZ": "timestamp with time zone"}
 
 
-def _hive_name(kind: exp.DataType) -> str:
+def hive_name(kind: exp.DataType) -> str:
+    """The Glue Data Catalog's name of a type; raises ``Refusal``."""
     name = kind.this.name
     if name in ("ARRAY", "LIST"):
-        return f"array<{_hive_name(kind.expressions[0])}>"
+        return f"array<{hive_name(kind.expressions[0])}>"
     if name == "MAP":
-        return "map<" + ",".join(map(_hive_name, kind.expressions)) + ">"
+        return "map<" + ",".join(map(hive_name, kind.expressions)) + ">"
     if name == "STRUCT":
-        return "struct<" + ",".join(f"{f.name.lower()}:{_hive_name(f.args['kind'])}" for f in kind.expressions) + ">"
+        return "struct<" + ",".join(f"{f.name.lower()}:{hive_name(f.args['kind'])}" for f in kind.expressions) + ">"
     if name == "DECIMAL":
         sizes = [size.name for size in kind.expressions] or ["10"]
         return f"decimal({sizes[0]},{sizes[1] if len(sizes) > 1 else 0})"

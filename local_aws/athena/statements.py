@@ -17,6 +17,8 @@ from sqlglot.schema import MappingSchema
 from sqlglot.tokens import TokenType
 
 CATALOG = "awsdatacatalog"
+#: Ends the messages that the translated SQL fails with.
+END_OF_MESSAGE = "\x1e"
 
 
 class MalformedQuery(ValueError):
@@ -50,10 +52,11 @@ class View:
 
 @dataclass(frozen=True)
 class Query:
-    """A query for the engine: DuckDB's SQL, the result's column names, the tables as ``create_source`` reads them."""
+    """A query for the engine: DuckDB's SQL, the result's columns, the tables as ``create_source`` reads them."""
 
     sql: str
     names: list[str]
+    types: list[exp.DataType]
     sources: list[dict]
 
 
@@ -71,9 +74,18 @@ def parse(sql: str, parameters: list[str] | None = None) -> exp.Expression:
         raise MalformedQuery(_parse_message(error)) from None
     if len(statements) != 1:
         raise MalformedQuery("Only one sql statement is allowed." if statements else "Query string is empty")
+    if isinstance(statements[0], exp.Query | exp.Values):
+        first = (_bare(sql).lstrip("( \t\r\n").split() or [""])[0]
+        if not re.match(r"(?i)(select|with|values)\b", first):
+            raise MalformedQuery(f"line 1:1: mismatched input '{first}'. Expecting: 'SELECT', 'WITH', 'VALUES'")
     if statements[0].find(exp.Placeholder):
         raise MalformedQuery("Incorrect number of parameters: the statement has more ? than there are parameters")
     return statements[0]
+
+
+def _bare(sql: str) -> str:
+    """The statement without the comments before it."""
+    return re.sub(r"(?s)\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/)+", "", sql)
 
 
 def _fill(sql: str, parameters: list[str]) -> str:
@@ -152,13 +164,18 @@ _TIMES = {exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ}
 def check(query: exp.Expression) -> None:
     """Raises ``Refusal`` at the first thing in the query that is not known to mean the same here."""
     for node in query.walk():
-        if type(node) in _ALLOWED:
-            if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
-                raise _refused(node.this)
-            if isinstance(node, exp.Select):
-                _check_select(node)
-            continue
-        raise _refused(node)
+        if type(node) not in _ALLOWED:
+            raise _refused(node)
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+            raise _refused(node.this)
+        if isinstance(node, exp.Select):
+            _check_select(node)
+        elif isinstance(node, exp.Unnest) and not isinstance(node.parent, exp.From | exp.Join):
+            raise not_supported("UNNEST outside of FROM")
+        elif isinstance(node, exp.Extract) and node.name.upper() not in _UNITS - {"MILLISECOND"}:
+            raise not_supported(f"EXTRACT of {node.name.upper()}")
+        elif isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit() and int(node.this) >= 2**63:
+            raise Refusal(f"SYNTAX_ERROR: line 1:1: Invalid numeric literal: {node.this}")
 
 
 def _refused(node: exp.Expression) -> Refusal:
@@ -173,12 +190,17 @@ def _check_select(select: exp.Select) -> None:
     for part in ("into", "qualify", "sample", "pivots", "laterals", "match", "hint", "distribute", "sort", "cluster"):
         if select.args.get(part):
             raise not_supported(part.upper())
+    group, distinct = select.args.get("group"), select.args.get("distinct")
+    if (group and group.args.get("all")) or (distinct and distinct.args.get("on")):
+        raise not_supported("GROUP BY ALL or DISTINCT ON")
+    if any(star.args.get(part) for star in select.find_all(exp.Star) for part in star.arg_types):
+        raise not_supported("a star with exceptions")
     joins = select.args.get("joins") or []
     if any(join.args.get("using") for join in joins) and any(isinstance(s, exp.Star) for s in select.expressions):
         raise not_supported("SELECT * with JOIN … USING (name the columns, or join ON)")
     for join in joins:
-        if join.args.get("method"):
-            raise not_supported(f"{join.args['method']} JOIN")
+        if join.args.get("method") or join.kind not in ("", "INNER", "OUTER", "CROSS"):
+            raise not_supported(f"{join.args.get('method') or join.kind} JOIN")
         if isinstance(join.this, exp.Unnest) and join.kind != "CROSS" and join.side:
             raise not_supported(f"{join.side} JOIN UNNEST")
 
@@ -223,6 +245,7 @@ def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) 
     except OptimizeError as error:
         raise _unresolved(error) from None
     query = annotate_types(query, schema=schema, dialect="athena")
+    types = [projection.type for projection in query.selects]
     query = _rewrite(query)
     try:
         duck = query.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE, identify=True)
@@ -230,7 +253,7 @@ def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) 
         raise not_supported(str(error)) from None
     outputs = [_output_name(name, i) for i, name in enumerate(query.named_selects)]
     sources = [{**table.source, "name": names[key]} for key, table in tables.items()]
-    return Query(sql=duck, names=outputs, sources=sources)
+    return Query(sql=duck, names=outputs, types=types, sources=sources)
 
 
 def _unresolved(error: OptimizeError) -> Refusal:
@@ -256,6 +279,10 @@ def _bind_tables(
     if depth > 10:
         raise not_supported("a view nested more than ten deep")
     nodes = {id(s): s for scope in traverse_scope(query) for s in scope.sources.values() if isinstance(s, exp.Table)}
+    expressions = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    for node in query.find_all(exp.Table):
+        if id(node) not in nodes and (node.db or node.name.lower() not in expressions):
+            raise not_supported(f"a table in this place ({node.sql(dialect='athena')})")
     for node in nodes.values():
         if node.catalog and node.catalog.lower() != CATALOG:
             raise Refusal(
@@ -317,7 +344,7 @@ def _decimal(digits: str) -> exp.Cast:
 
 def _kind(node: exp.Expression | None) -> str | None:
     """What a value is, as far as a comparison cares; None if unknown (or NULL)."""
-    kind = node.type.this if node is not None and node.type else None
+    kind = node.type.this if node is not None and node.type and not isinstance(node, exp.Interval) else None
     if kind in _INTEGERS or kind in _FLOATS or kind in _DECIMALS:
         return "number"
     if kind in _TEXTS:
@@ -374,12 +401,17 @@ def _check_types(node: exp.Expression) -> None:
         query = node.args.get("query")
         _must_agree("=", node.this, *node.expressions, *(query.this.selects[:1] if query else []))
     elif isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod):
-        for operand in (node.this, node.expression):
-            if _kind(operand) in ("text", "boolean"):
-                raise Refusal(
-                    f"TYPE_MISMATCH: line 1:1: Cannot apply operator: {_type_name(node.this)} {symbol} "
-                    f"{_type_name(node.expression)}"
-                )
+        sides = node.this, node.expression
+        kinds = {_kind(side) for side in sides}
+        if kinds == {"time"} and isinstance(node, exp.Sub):
+            raise not_supported("the difference of two times (use date_diff)")
+        if kinds & {"text", "boolean"} or (
+            "time" in kinds and not any(isinstance(side, exp.Interval) for side in sides)
+        ):
+            raise Refusal(
+                f"TYPE_MISMATCH: line 1:1: Cannot apply operator: {_type_name(node.this)} {symbol} "
+                f"{_type_name(node.expression)}"
+            )
     elif isinstance(node, exp.DPipe | exp.Concat | exp.Like):
         operands = node.expressions if isinstance(node, exp.Concat) else (node.this, node.expression)
         for operand in operands:
@@ -398,6 +430,15 @@ def _check_types(node: exp.Expression) -> None:
         _must_agree("IF", node.args["true"], node.args.get("false"))
     elif isinstance(node, exp.Coalesce | exp.Greatest | exp.Least):
         _must_agree(node.key, node.this, *node.expressions)
+    elif isinstance(node, exp.Array):
+        _must_agree("ARRAY", *node.expressions)
+    elif isinstance(node, exp.Values):
+        rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions]
+        for column in zip(*rows, strict=False):
+            _must_agree("VALUES", *column)
+    elif isinstance(node, exp.Lower | exp.Upper | exp.Trim | exp.Length | exp.Substring | exp.RegexpLike | exp.Replace):
+        if _kind(node.this) in ("number", "time", "boolean"):
+            raise Refusal(f"TYPE_MISMATCH: line 1:1: Unexpected parameters ({_type_name(node.this)}) for {node.key}")
     elif isinstance(node, exp.Nullif):
         _must_agree("=", node.this, node.expression)
     elif isinstance(node, exp.SetOperation):
@@ -457,7 +498,16 @@ def _nonzero(divisor: exp.Expression, inside_try: bool) -> exp.Expression:
         return divisor.copy()
     if inside_try:
         return _duck("NULLIF(:b, 0)", b=divisor)
-    return _duck("CASE WHEN :b = 0 THEN CAST('DIVISION_BY_ZERO: Division by zero' AS BIGINT) ELSE :b END", b=divisor)
+    return _duck(
+        "CASE WHEN :b = 0 THEN CAST(:e AS BIGINT) ELSE :b END",
+        b=divisor,
+        e=_message("DIVISION_BY_ZERO: Division by zero"),
+    )
+
+
+def _message(text: str) -> exp.Literal:
+    """An error's text, as the engine finds it again in DuckDB's own message."""
+    return exp.Literal.string(text + END_OF_MESSAGE)
 
 
 def _div(node: exp.Div) -> exp.Expression:
@@ -530,7 +580,10 @@ def _unscaled(node: exp.Expression, scale: int) -> exp.Expression:
 
 def _plus(node: exp.Add | exp.Sub) -> exp.Expression:
     sides = node.this, node.expression
-    if any(isinstance(side, exp.Interval) for side in sides) and any(_is(side, {exp.DType.DATE}) for side in sides):
+    interval = next((side for side in sides if isinstance(side, exp.Interval)), None)
+    if interval and any(_is(side, {exp.DType.DATE}) for side in sides):
+        if not interval.unit or interval.unit.name.upper() not in ("DAY", "WEEK", "MONTH", "YEAR"):
+            raise not_supported("adding an interval that is not of whole days to a date")
         return exp.cast(node.copy(), "date")
     return node
 
@@ -569,6 +622,8 @@ def _as_bigint(node: exp.Expression) -> exp.Expression:
     summed = (
         core.this.expressions[0] if isinstance(core, exp.Sum) and isinstance(core.this, exp.Distinct) else core.this
     )
+    if isinstance(core, exp.Sum) and _kind(_known(summed, "sum")) != "number":
+        raise Refusal(f"TYPE_MISMATCH: line 1:1: Unexpected parameters ({_type_name(summed)}) for function sum")
     if isinstance(core, exp.CountIf) or (isinstance(core, exp.Sum) and _is(_known(summed, "sum"), _INTEGERS)):
         return exp.cast(node.copy(), "bigint")
     return node
@@ -600,10 +655,30 @@ def _split_part(node: exp.SplitPart) -> exp.Expression:
 
 def _substring(node: exp.Substring) -> exp.Expression:
     start, length = node.args["start"], node.args.get("length")
+    if length and not isinstance(length, exp.Literal):
+        length = _call("greatest", length, 0)
     cut = _call("substring", node.this, start, *([length] if length else []))
     if isinstance(start, exp.Literal) and int(start.this) > 0:
         return cut
     return _duck("CASE WHEN :p = 0 OR :p < -length(:s) THEN '' ELSE :c END", p=start, s=node.this, c=cut)
+
+
+#: What Java holds for white space; DuckDB by itself trims other characters.
+_WHITE_SPACE = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+    "\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
+)
+
+
+def _trim(node: exp.Trim) -> exp.Expression:
+    function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
+    return _call(function, node.this, node.expression or _WHITE_SPACE)
+
+
+def _replace(node: exp.Replace) -> exp.Expression:
+    if not (isinstance(node.expression, exp.Literal) and node.expression.this):
+        raise not_supported("replace of anything but a literal that is not empty")
+    return _call("replace", node.this, node.expression, node.args.get("replacement") or "")
 
 
 def _regexp_extract(node: exp.RegexpExtract) -> exp.Expression:
@@ -654,13 +729,12 @@ def _unit(node: exp.Expression) -> exp.Literal:
 def _date_add(node: exp.DateAdd) -> exp.Expression:
     unit = _unit(node).this
     unit, factor = {"quarter": ("month", 3), "week": ("day", 7)}.get(unit, (unit, 1))
+    sizes = {"second": "DOUBLE", "millisecond": "DOUBLE", "hour": "BIGINT", "minute": "BIGINT"}
     added = _duck(
-        f"(:d + to_{unit}s(CAST((:n) * {factor} AS {'BIGINT' if unit in ('hour', 'minute') else 'INTEGER'})))",
-        d=node.this,
-        n=node.expression,
+        f"(:d + to_{unit}s(CAST((:n) * {factor} AS {sizes.get(unit, 'INTEGER')})))", d=node.this, n=node.expression
     )
-    if unit in ("second", "millisecond"):
-        raise not_supported(f"date_add of {unit}s")
+    if _is(node.this, {exp.DType.DATE}) and unit in sizes:
+        raise Refusal(f"INVALID_FUNCTION_ARGUMENT: '{unit}' is not a valid DATE field")
     return exp.cast(added, "date") if _is(_known(node.this, "date_add"), {exp.DType.DATE}) else added
 
 
@@ -692,7 +766,17 @@ def _sequence(node: exp.GenerateSeries) -> exp.Expression:
     ends = [node.args[end] for end in ("start", "end", "step") if node.args.get(end)]
     if not all(_is(end, _INTEGERS) for end in ends):
         raise not_supported("sequence of anything but integers")
-    return _call("generate_series", *ends)
+    if len(ends) == 2:
+        up, down = _call("generate_series", *ends), _call("generate_series", *ends, -1)
+        return _duck("CASE WHEN :a <= :b THEN :u WHEN :a > :b THEN :d END", a=ends[0], b=ends[1], u=up, d=down)
+    return _duck(
+        "generate_series(:a, :b, CASE WHEN :s = 0 OR (:b > :a AND :s < 0) OR (:b < :a AND :s > 0) "
+        "THEN CAST(:e AS BIGINT) ELSE :s END)",
+        a=ends[0],
+        b=ends[1],
+        s=ends[2],
+        e=_message("INVALID_FUNCTION_ARGUMENT: sequence's step must lead from its start to its stop"),
+    )
 
 
 def _cardinality(node: exp.ArraySize) -> exp.Expression:
@@ -725,22 +809,20 @@ def _cast(node: exp.Cast) -> exp.Expression:
     if kind in _INTEGERS and _is(value, _FLOATS):
         cast = type(node)
         return cast(this=_call("round", value), to=target.copy())
-    if kind in _INTEGERS or kind == exp.DType.BOOLEAN:
-        if _is(value, _TEXTS):
-            fits = "[+-]?[0-9]+" if kind in _INTEGERS else "(?i)true|t|1|false|f|0"
-            return _duck(
-                "CASE WHEN regexp_full_match(:v, :f) THEN :c WHEN :v IS NOT NULL THEN :e END",
-                v=value,
-                f=exp.Literal.string(fits),
-                c=node,
-                e=exp.Null()
-                if attempt
-                else _fail("INVALID_CAST_ARGUMENT: Cannot cast '", value, f"' to {target.sql(dialect='athena')}", kind),
-            )
-        return node
+    if _is(value, _TEXTS) and (written := _WRITTEN.get("INTEGER" if kind in _INTEGERS else kind.name)):
+        message = _message("' to " + target.sql(dialect="athena").lower())
+        failed = _duck("CAST('INVALID_CAST_ARGUMENT: Cannot cast ''' || :v || :e AS BIGINT)", v=value, e=message)
+        return _duck(
+            "CASE WHEN regexp_full_match(:v, :w) THEN :c WHEN :v IS NOT NULL THEN :f END",
+            v=value,
+            w=exp.Literal.string(written),
+            c=node,
+            # All branches are of the target's type, also the one that fails
+            f=exp.Null() if attempt else _duck("CASE WHEN :f = 0 THEN :c END", f=failed, c=node),
+        )
     if kind in _TEXTS:
-        if _is(value, _FLOATS):
-            raise not_supported("CAST of a double to varchar")
+        if not (_is(value, _INTEGERS | _DECIMALS | _TEXTS | _TIMES) or _kind(value) == "boolean"):
+            raise not_supported(f"CAST of a {_type_name(value)} to varchar")
         if _is(value, {exp.DType.TIMESTAMP}):
             node = _duck("strftime(:v, '%Y-%m-%d %H:%M:%S.%g')", v=value)
         elif _is(value, {exp.DType.TIMESTAMPTZ}):
@@ -750,10 +832,16 @@ def _cast(node: exp.Cast) -> exp.Expression:
     return node
 
 
-def _fail(before: str, value: exp.Expression, after: str, kind: exp.DType) -> exp.Expression:
-    message = exp.Literal.string
-    kind_name = "BOOLEAN" if kind == exp.DType.BOOLEAN else "BIGINT"
-    return _duck(f"CAST(:b || :v || :a AS {kind_name})", b=message(before), v=value, a=message(after))
+#: The texts that Trino casts to a type; DuckDB takes more.
+_WRITTEN = {
+    "INTEGER": "[+-]?[0-9]+",
+    "BOOLEAN": "(?i)true|t|1|false|f|0",
+    "FLOAT": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|[+-]?Infinity",
+    "DOUBLE": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|[+-]?Infinity",
+    "DECIMAL": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)",
+    "DATE": r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}",
+    "TIMESTAMP": r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( [0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]+)?)?)?",
+}
 
 
 _RULES: dict[type, Callable] = {
@@ -775,6 +863,8 @@ _RULES: dict[type, Callable] = {
     exp.Concat: _concat,
     exp.SplitPart: _split_part,
     exp.Substring: _substring,
+    exp.Trim: _trim,
+    exp.Replace: _replace,
     exp.RegexpExtract: _regexp_extract,
     exp.RegexpReplace: _regexp_replace,
     exp.UnixToTime: _from_unixtime,

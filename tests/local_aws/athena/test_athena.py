@@ -37,6 +37,23 @@ COLUMNS = "`user` string, `timestamp` bigint, x double"
         ("substr('abc', 2, 1)", "b"),
         ("try(1 / 0)", None),
         ("max(x) over () from (values 1, 2) as t(x) limit 1", "2"),
+        ("length(trim('\t a\n'))", "1"),
+        ("sequence(3, 1)", "[3, 2, 1]"),
+        ("100.0 * 2 / 3", "66.7"),
+        ("cast(2.5e0 as bigint)", "3"),
+        ("try_cast(' 1' as bigint)", None),
+        ("split_part('a,b', ',', 3)", None),
+        ("regexp_extract('abc', '(x)', 1)", None),
+        ("regexp_replace('aXbX', 'X', '-')", "a-b-"),
+        ("json_extract_scalar('{\"a\": {\"b\": 1}}', '$.a.b')", "1"),
+        ("json_extract_scalar('{\"a\": {\"b\": 1}}', '$.a')", None),
+        ("date_diff('day', timestamp '2026-01-01 10:00:00', timestamp '2026-01-02 09:00:00')", "0"),
+        ("date '2026-01-31' + interval '1' month", "2026-02-28"),
+        ("date_format(timestamp '2026-01-02 03:04:05', '%Y-%m-%d %H:%i:%s')", "2026-01-02 03:04:05"),
+        ("cast(1e-5 as double)", "1.0E-5"),
+        ("0e0 / 0", "NaN"),
+        ("map(array['k'], array[1])", "{k=1}"),
+        ("if(false, 1 / 0, 2)", "2"),
     ],
 )
 def test_an_expression_comes_to_what_it_is_in_athena(athena, expression, value):
@@ -54,6 +71,11 @@ def test_an_expression_comes_to_what_it_is_in_athena(athena, expression, value):
         ("select 9223372036854775807 + 1", "NUMERIC_VALUE_OUT_OF_RANGE"),
         ("select cast('a' as bigint)", "INVALID_CAST_ARGUMENT"),
         ("select 1 = '1'", "TYPE_MISMATCH"),
+        ("select date '2026-01-01' + 1", "TYPE_MISMATCH"),
+        ("select sum(true)", "TYPE_MISMATCH"),
+        ("select 'a' union select 1", "TYPE_MISMATCH"),
+        ("select 9223372036854775808", "SYNTAX_ERROR"),
+        ("select b, sum(x) from (values (1, 2)) as t(b, x)", "EXPRESSION_NOT_AGGREGATE"),
         ("select nothing from (values 1) as t(x)", "COLUMN_NOT_FOUND: line 1:8"),
         ("select * from nowhere", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.tests.nowhere' does not exist"),
     ],
@@ -92,6 +114,11 @@ def test_nulls_come_last_in_both_orders(athena, order):
         "delete from t",
         "update t set x = 1",
         "select no_such_function(1)",
+        "from (values 1) as t(x)",
+        "select * exclude (x) from (values (1, 2)) as t(x, y)",
+        "select unnest(array[1])",
+        "select date '2026-01-02' - date '2026-01-01'",
+        "select cast(1.5e0 as varchar)",
     ],
 )
 def test_what_is_not_supported_or_reaches_for_the_host_is_refused(athena, sql):
@@ -193,6 +220,49 @@ def test_a_value_that_does_not_fit_its_column_fails_the_query(athena):
         athena.query(f'select "timestamp" from {table}')
 
 
+def test_a_value_that_does_not_fit_is_null_where_the_table_says_so(athena):
+    properties = "with serdeproperties ('use.null.for.invalid.data' = 'true')"
+    table = athena.landing(COLUMNS, b'{"timestamp": "soon"}\n{"timestamp": 5}\n', properties=properties)
+    assert athena.query(f'select "timestamp" from {table}') == [[None], ["5"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        (b'{"user": "a", "timestamp": 5},', ["a", "5"]),
+        (b'{"user": "a"}{"user": "b"}', ["a", None]),
+        (b"{user: 'a'; timestamp => 5} and more", ["a", "5"]),
+        (b'{"timestamp": 5.9, "USER": 1, "user": {"b": [true]}}', ['{"b":[true]}', "5"]),
+        (b"neither this", [None, None]),
+        (b" ", [None, None]),
+        (b'{"user": "\xff\xc3\xa9"}', ["\ufffd\u00e9", None]),
+        (b'{"user": "%s"}' % (b"x" * 10_000_000), ["x" * 10_000_000, None]),
+    ],
+    ids=["comma after", "two objects", "lenient", "same key twice", "no object", "blank", "not UTF-8", "10 MB"],
+)
+def test_a_line_is_read_as_the_serde_reads_it(athena, line, values):
+    table = athena.landing("`user` string, `timestamp` bigint", READING + line + b"\r\n" + READING)
+    rows = athena.query(f"select * from {table}")
+    assert sorted(rows, key=str) == sorted([["ada@example.com", "5"], values, ["ada@example.com", "5"]], key=str)
+
+
+@pytest.mark.parametrize("content", [b'{"timestamp": "017"}', b'["a", 5]', b'{"user": "a"}\r{"user": "b"}'])
+def test_json_that_would_be_read_otherwise_is_refused(athena, content):
+    with pytest.raises(QueryFailed, match="NOT_SUPPORTED"):
+        athena.query(f"select * from {athena.landing(COLUMNS, content)}")
+
+
+def test_a_cut_off_compressed_file_fails_the_query(athena):
+    table = athena.landing(COLUMNS, gzip.compress(READING * 1000)[:-12])
+    with pytest.raises(QueryFailed, match="HIVE_CURSOR_ERROR"):
+        athena.query(f"select count(*) from {table}")
+
+
+def test_a_table_of_many_files_is_read(athena):
+    table = athena.landing(COLUMNS, *[READING] * 300)
+    assert athena.query(f'select count(*), count(distinct "$path") from {table}') == [["300", "300"]]
+
+
 def test_compressed_files_are_read_and_hidden_ones_are_not(athena):
     table = athena.landing(COLUMNS, READING, gzip.compress(READING))
     athena.client_of("s3").put_object(Bucket=athena.bucket, Key=f"{table}/_hidden.json", Body=READING)
@@ -226,6 +296,9 @@ def test_an_insert_of_the_wrong_type_or_width_is_refused(athena):
         athena.query(f"insert into {table} values ('a', 'soon', 1)")
     with pytest.raises(QueryFailed, match="TYPE_MISMATCH"):
         athena.query(f"insert into {table} values ('a', 5)")
+    with pytest.raises(QueryFailed, match="TYPE_MISMATCH"):
+        athena.query(f"insert into {table} values ('a', 5e0, 1)")
+    assert athena.query(f"select count(*) from {table}") == [["0"]]
 
 
 def test_an_iceberg_table_can_be_read_as_it_was(athena):
@@ -264,18 +337,7 @@ def test_a_view_reads_what_its_query_reads(athena):
     athena.query(f"insert into {table} values (1), (2)")
     athena.query(f"create or replace view doubled as select x * 2 as y from {table}")
     assert sorted(athena.query("select y from doubled")) == [["2"], ["4"]]
-
-
-def test_pyathena_works_unchanged(athena, aws, monkeypatch):
-    import pyathena
-
-    for name, value in aws.client_environment().items():
-        monkeypatch.setenv(name, value)
-    connection = pyathena.connect(s3_staging_dir=f"s3://{athena.bucket}/pyathena/", schema_name=athena.database)
-    cursor = connection.cursor()
-    cursor.execute("select 1 as n, 'a' as s, cast(null as bigint) as nothing")
-    assert cursor.fetchall() == [(1, "a", None)]
-    assert [column[0] for column in cursor.description] == ["n", "s", "nothing"]
+    assert athena.query("describe doubled")[0][0].split() == ["y", "bigint"]
 
 
 def test_the_catalog_is_told_through_athenas_api(athena):
