@@ -200,7 +200,7 @@ class _Progress:
     def finished(self, task_id: str, state: str, seconds: float | None, details: str) -> None:
         took = "" if seconds is None else f"{seconds:.1f} s"
         style = {"success": None, "up_for_retry": "yellow"}.get(state, "red")
-        _print(self.console, f"{task_id:<40} {state:<13} {took:>8}  {details}".rstrip(), style=style)
+        _print(self.console, f"{task_id:<43} {state:<13} {took:>8}  {details}".rstrip(), style=style)
 
 
 @contextlib.contextmanager
