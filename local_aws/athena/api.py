@@ -88,6 +88,7 @@ class Execution:
             "QueryExecutionId": self.id,
             "Query": self.sql,
             "StatementType": self.kind,
+            **({"SubstatementType": "SELECT" if self.is_query else "INSERT"} if self.kind == "DML" else {}),
             "ResultConfiguration": {"OutputLocation": self.output},
             "QueryExecutionContext": {"Database": self.database, "Catalog": CATALOG},
             "Status": status,

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 import duckdb
@@ -127,12 +127,8 @@ def create_json(connection: duckdb.DuckDBPyConnection, source: dict, job: dict) 
     load_lines(connection, raw, files)
     for file in files:
         file.unlink()
-    for condition, what in (
-        ("line[1] = '['", "JSON arrays as rows"),
-        ("contains(line, chr(13))", "lone CR as line ends"),
-    ):
-        if connection.execute(f"SELECT count(*) FROM {raw} WHERE {condition}").fetchone()[0]:
-            raise ValueError(f"NOT_SUPPORTED: {what} are not supported by the local Athena")
+    if connection.execute(f"SELECT count(*) FROM {raw} WHERE line[1] = '['").fetchone()[0]:
+        raise ValueError("NOT_SUPPORTED: JSON arrays as rows are not supported by the local Athena")
     # CASE, because json_keys fails on what is not valid
     keys = "CASE WHEN json_valid(line) THEN json_keys(line) END"
     found = connection.execute(f"SELECT DISTINCT {keys} FROM {raw} WHERE line IS NOT NULL").fetchall()
@@ -202,11 +198,8 @@ def fetch(objects: list[str], endpoint: str, directory: Path) -> dict[Path, str]
             raise ValueError(f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}: HTTP status {response.status}")
         file = directory / f"{number}.json"
         with file.open("wb") as target:
-            if not uri.endswith(".gz"):
-                shutil.copyfileobj(response, target)
-                return file, uri
             try:
-                shutil.copyfileobj(gzip.GzipFile(fileobj=response), target)
+                copy_lines(gzip.GzipFile(fileobj=response) if uri.endswith(".gz") else response, target)
             except (EOFError, OSError, zlib.error) as error:
                 raise ValueError(f"HIVE_CURSOR_ERROR: Failed to read file at {uri}: {error}") from None
         response.read()
@@ -214,6 +207,17 @@ def fetch(objects: list[str], endpoint: str, directory: Path) -> dict[Path, str]
 
     with ThreadPoolExecutor(8) as pool:
         return dict(pool.map(copy, range(len(objects)), objects))
+
+
+def copy_lines(source: IO[bytes], target: IO[bytes]) -> None:
+    """Copies text whose lines end in LF, CR or both, and leaves LF: DuckDB loses a character behind a CR alone."""
+    held = b""
+    while chunk := source.read(2**20):
+        chunk = held + chunk
+        held = chunk[-1:] if chunk.endswith(b"\r") else b""
+        chunk = chunk.removesuffix(b"\r")
+        target.write(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in chunk else chunk)
+    target.write(b"\n" if held else b"")
 
 
 def load_lines(connection: duckdb.DuckDBPyConnection, raw: str, files: dict[Path, str]) -> None:
@@ -230,8 +234,8 @@ def load_lines(connection: duckdb.DuckDBPyConnection, raw: str, files: dict[Path
         f"INSERT INTO {raw} SELECT CASE WHEN line[1] IN ('{{', '[') THEN line END, path FROM (SELECT "
         "trim(line, e' \\t\\r\\x01\\x0b\\x0c') AS line, filename FROM "
         f"read_csv([{', '.join(text(str(file)) for file in files)}], columns={{'line': 'VARCHAR'}}, auto_detect=false, "
-        # One column of whole lines: a separator that no JSON holds, nothing quoted. CRLF here also ends lines at LF.
-        f"header=false, delim='\x02\x03\x04', quote='', escape='', strict_mode=false, new_line='\\r\\n', "
+        # One column of whole lines: a separator that no JSON holds, nothing quoted.
+        f"header=false, delim='\x02\x03\x04', quote='', escape='', strict_mode=false, new_line='\\n', "
         f"filename=true, max_line_size={longest}, buffer_size={2 * longest}, encoding='%s')) "
         f"JOIN {raw}_objects USING (filename)"
     )

@@ -137,7 +137,7 @@ _ALLOWED = {
     *(exp.Literal, exp.Boolean, exp.Null, exp.DataType, exp.DataTypeParam, exp.Interval, exp.Neg, exp.Add, exp.Sub),
     *(exp.Mul, exp.Div, exp.Mod, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is),
     *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In, exp.Like, exp.Escape, exp.DPipe, exp.Case, exp.If),
-    *(exp.Cast, exp.TryCast, exp.Try, exp.Array, exp.Bracket),
+    *(exp.Cast, exp.TryCast, exp.Try, exp.Array, exp.Map, exp.Bracket),
     # functions
     *(exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.ArgMin, exp.ArgMax, exp.ApproxDistinct),
     *(exp.ArrayAgg, exp.LogicalAnd, exp.LogicalOr, exp.Stddev, exp.StddevSamp, exp.Variance, exp.Coalesce, exp.Nullif),
