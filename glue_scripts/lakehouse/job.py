@@ -40,7 +40,7 @@ class Job:
 
     def landing(self, table: str) -> DataFrame:
         """All records of a landing table."""
-        return read_landing(self.spark, table, f"{self.landing_prefix}/{table}/").persist()
+        return read_landing(self.spark, table, f"{self.landing_prefix}/{table}/")
 
     def trusted(self, table: str) -> DataFrame:
         """The content of a trusted or curated table."""
