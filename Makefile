@@ -6,7 +6,7 @@
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MATCH_ON KEEP SQL FORMAT UI_PORT OUT CUSTOMERS SEED ALL
+VARIABLES := LANDING CONSENT_POLICY MATCH_ON KEEP SQL FORMAT UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
@@ -28,6 +28,7 @@ help:
 	@echo '                 UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
 	@echo 'make test      checks format and lint, and runs all tests'
 	@echo 'make generate  writes synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
+	@echo '                 SHARED_SERIALS=30  DAMAGE=0.01       with the website'"'"'s defect, with damaged records'
 	@echo 'make stop      stops what was started'
 	@echo 'make clean     stops it, and forgets the lake, the Airflow database and the logs'
 	@echo '                 ALL=1                                also what was installed'
@@ -50,7 +51,8 @@ test: install
 	.venv/bin/pytest
 
 generate: .venv/installed
-	@$(PYTHON) include/sample/generate.py --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}"
+	@$(PYTHON) include/sample/generate.py --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
+	  $(if $(SHARED_SERIALS),--shared-serials "$$SHARED_SERIALS") $(if $(DAMAGE),--damage "$$DAMAGE")
 
 stop:
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_aws stop; fi

@@ -3,6 +3,8 @@
 import pytest
 from lakehouse_settings import PROJECT
 
+from tests.reference.lakehouse_reference import lakehouse
+
 SAMPLE = PROJECT / "include" / "sample"
 
 COUNTS = {
@@ -34,6 +36,12 @@ def test_the_tables_have_the_rows_that_the_rules_of_the_data_give(first):
     summary, content = first
     assert summary["tables"] == COUNTS
     assert {table: len(rows) for table, rows in content.items()} == {table: COUNTS[table] for table in content}
+
+
+def test_every_row_is_the_one_that_an_independent_reference_computes(first):
+    expected = lakehouse(SAMPLE).tables
+    for table, rows in first[1].items():
+        assert rows == sorted(["" if v is None else str(v) for v in row] for row in expected[table].elements()), table
 
 
 def test_each_table_was_replaced_in_one_commit_that_carries_the_run_id(first, lake):
