@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from include.sample import generate as generator
 from include.sample.generate import NAMES, SOURCES, Counts, Refused, generate, name_and_email
+from tests.reference.lakehouse_reference import FOLDERS, lakehouse
 
+PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(generator.__file__).parent
 CUSTOMERS, SEED = map(int, re.search(r"--customers (\d+) --seed (\d+)", generator.__doc__).groups())
 RESEARCH = "shareWithResearchAsOfDate"
@@ -248,6 +250,145 @@ def test_every_customer_has_thirty_evenly_spaced_steps_covered_by_their_own_read
         first, second, *_ = sorted(instants)
         assert sorted(instants) == list(range(first, first + 30 * (second - first), second - first))
         assert by_person[owners[device]] == instants
+
+
+def test_with_shared_serials_the_website_knows_that_many_numbers_and_all_else_stays_the_same(tmp_path):
+    generate(tmp_path / "sound", 40, 1)
+    generate(tmp_path / "shared", 40, 1, shared_serials=5)
+    sound, shared = (records(tmp_path / name, "customer") for name in ("sound", "shared"))
+    serial_numbers = {customer["serialNumber"] for customer in shared}
+
+    assert len(serial_numbers) == 5
+    assert serial_numbers < {customer["serialNumber"] for customer in sound}
+    assert [c | {"serialNumber": ""} for c in shared] == [c | {"serialNumber": ""} for c in sound]
+    for source in ("accelerometer", "step_trainer"):
+        assert lines(tmp_path / "shared", source) == lines(tmp_path / "sound", source)
+
+
+def test_with_shared_serials_the_readings_still_give_every_device_its_owner(tmp_path):
+    generate(tmp_path / "sound", 40, 1)
+    generate(tmp_path / "shared", 40, 1, shared_serials=5)
+    sound, shared = (lakehouse(tmp_path / name).tables for name in ("sound", "shared"))
+
+    assert shared["step_trainer_trusted"] == sound["step_trainer_trusted"] != Counter()
+    assert shared["machine_learning_curated"] == sound["machine_learning_curated"]
+    assert {row[2] for row in shared["device_owners"]} == {"website_confirmed", "readings"}
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """400 customers with shared serial numbers, a tenth of the records damaged, and what the reference finds."""
+    directory = tmp_path_factory.mktemp("damaged")
+    counts = generate(directory, 400, 1, shared_serials=30, damage=0.1)
+    return directory, counts, lakehouse(directory)
+
+
+def expected(directory, source):
+    return [json.loads(line) for line in (directory / "_expected" / f"{source}.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("table", "source"), FOLDERS.items())
+def test_of_damaged_data_exactly_the_records_expected_to_be_refused_are_in_quarantine(damaged, table, source):
+    directory, _, found = damaged
+
+    assert Counter(row[1:] for row in found.tables["landing_quarantine"].elements() if row[0] == table) == Counter(
+        (record["file"], record["position"], record["reason"], record["text"])
+        for record in expected(directory, source)
+        if record["outcome"] == "refused"
+    )
+
+
+@pytest.mark.parametrize(("table", "source"), FOLDERS.items())
+def test_of_damaged_data_exactly_the_records_expected_to_be_used_are_used(damaged, table, source):
+    directory, _, found = damaged
+    odd = {
+        (record["file"], record["position"], record["text"], record["outcome"] == "repaired")
+        for record in expected(directory, source)
+        if record["outcome"] != "refused"
+    }
+    used = {(*record.place, record.repaired) for record in found.landing[table].used}
+
+    assert odd <= used
+    assert not any(repaired for _, _, _, repaired in used - odd)
+
+
+@pytest.mark.parametrize(("table", "source"), FOLDERS.items())
+def test_of_damaged_data_the_totals_are_what_the_audit_counts(damaged, table, source):
+    directory, counts, found = damaged
+    totals = json.loads((directory / "_expected" / "totals.json").read_text())[source]
+    audit = {row[2:4]: row[4] for row in found.tables["job_audit"] if row[1] == table}
+    refused = {reason: number for (outcome, reason), number in audit.items() if outcome == "refused"}
+    read = audit["read", None]
+
+    assert totals == {
+        "read": read,
+        "used": read - sum(refused.values()),
+        "repaired": audit.get(("repaired", None), 0),
+        "joined": audit.get(("joined", None), 0),
+        "continued": audit.get(("continued", None), 0),
+        "refused": refused,
+    }
+    assert getattr(counts, "customers" if source == "customer" else source) == read
+    assert read == totals["used"] + sum(totals["refused"].values())
+
+
+def test_damage_has_every_reason_of_the_specification(tmp_path):
+    generate(tmp_path, 100, 1, damage=0.5)
+    reasons = {record["reason"] for source in SOURCES for record in expected(tmp_path, source)} - {None}
+    specification = (PROJECT / "docs" / "landing-files.md").read_text()
+    paragraph = specification[specification.index("The reasons:") :].split("\n\n")[0]
+
+    assert reasons == set(re.findall("`([a-z_0-9]+)`", paragraph))
+
+
+def test_damage_leaves_the_sound_records_as_they_are(tmp_path):
+    generate(tmp_path / "sound", 30, 1)
+    generate(tmp_path / "damaged", 30, 1, damage=0.1)
+    for source in SOURCES:
+        ((_, sound), *_), ((_, damaged), *_) = (
+            sorted((path.name, path.read_bytes().split(b"\n")) for path in (tmp_path / name / source).iterdir())
+            for name in ("sound", "damaged")
+        )
+        kept = len(set(sound) & set(damaged)) / len(set(sound))
+
+        assert 0.8 < kept < 1
+
+
+def test_an_interrupted_run_with_damage_is_completed_and_another_share_is_refused(tmp_path):
+    counts = generate(tmp_path, 30, 1, damage=0.2)
+    complete, beside = files(tmp_path), expected(tmp_path, "customer")
+    next((tmp_path / "customer").glob("*.gz")).unlink()
+
+    assert generate(tmp_path, 30, 1, damage=0.2) == counts
+    assert (files(tmp_path), expected(tmp_path, "customer")) == (complete, beside)
+    for other in ({}, {"damage": 0.3}, {"damage": 0.2, "shared_serials": 3}):
+        with pytest.raises(Refused):
+            generate(tmp_path, 30, 1, **other)
+    assert files(tmp_path) == complete
+
+
+def test_damage_gives_the_same_bytes_under_any_hash_seed(tmp_path):
+    for hash_seed in ("1", "2"):
+        options = ("--customers", 20, "--seed", 5, "--shared-serials", 3, "--damage", 0.3)
+        assert run("--out", tmp_path / hash_seed, *options, PYTHONHASHSEED=hash_seed).returncode == 0
+
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+    assert expected(tmp_path / "1", "step_trainer") == expected(tmp_path / "2", "step_trainer")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--shared-serials", "0", "shared serials must be at least 1, not 0"),
+        ("--damage", "1.5", "damage must be a share from 0 to 1, not 1.5"),
+        ("--damage", "nan", "damage must be a share from 0 to 1, not nan"),
+    ],
+)
+def test_options_out_of_range_are_refused_in_one_line(tmp_path, option, value, says):
+    result = run("--out", tmp_path / "out", "--customers", 3, "--seed", 1, option, value)
+
+    assert (result.returncode, result.stderr) == (2, f"generate: {says}\n")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("customers", [0, -1])
