@@ -83,12 +83,12 @@ def test_an_object_ends_within_a_thousand_lines_of_its_first(tmp_path, blank_lin
 
 
 def test_bytes_that_are_not_utf8_refuse_their_line_alone(tmp_path):
-    found, extra = read(tmp_path, b" " + STEP.encode() + b"\xff\r\n" + STEP[:-1].encode() + b"\n\xe2\x82\n}")
+    found, extra = read(tmp_path, b" " + STEP.encode() + b"\xff\r\n" + STEP[:-1].encode() + b"\n}\xe2\x82\n}")
 
     assert [(position, what, text) for position, what, text, _ in found] == [
         (1, "not_utf8", STEP + r"\xff"),
         (2, "not_json", STEP[:-1]),
-        (3, "not_utf8", r"\xe2\x82"),
+        (3, "not_utf8", r"}\xe2\x82"),
         (4, "not_json", "}"),
     ]
     assert extra == (0, 0)
@@ -97,8 +97,9 @@ def test_bytes_that_are_not_utf8_refuse_their_line_alone(tmp_path):
 def test_a_damaged_gzip_is_read_up_to_its_damage(tmp_path):
     whole = gzip.compress(f"{STEP}\n{STEP}".encode())
 
-    assert [what for _, what, _, _ in read(tmp_path, whole, "f.gz")[0]] == [USED, USED]
-    for damaged in (whole[:-1], whole[:-8] + b"12345678", whole + b"no gzip"):
+    for sound in (whole, whole + bytes(3)):
+        assert [what for _, what, _, _ in read(tmp_path, sound, "f.gz")[0]] == [USED, USED]
+    for damaged in (whole[:-1], whole + bytes(3) + whole[:5], whole[:-8] + b"12345678", whole + b"no gzip"):
         assert read(tmp_path, damaged, "f.gz")[0][1:] == [(2, USED, STEP, False), (2, "damaged_file", "", False)]
     assert read(tmp_path, b"no gzip", "f.gz")[0] == [(1, "damaged_file", "", False)]
     assert read(tmp_path, b"", "f.gz")[0] == []
