@@ -99,7 +99,8 @@ def test_a_damaged_gzip_is_read_up_to_its_damage(tmp_path):
 
     for sound in (whole, whole + bytes(3)):
         assert [what for _, what, _, _ in read(tmp_path, sound, "f.gz")[0]] == [USED, USED]
-    for damaged in (whole[:-1], whole + bytes(3) + whole[:5], whole[:-8] + b"12345678", whole + b"no gzip"):
+    padded = gzip.compress(f"{STEP}\n".encode()) + bytes(3) + gzip.compress(STEP.encode())
+    for damaged in (whole[:-1], padded[:-1], whole[:-8] + b"12345678", whole + b"no gzip"):
         assert read(tmp_path, damaged, "f.gz")[0][1:] == [(2, USED, STEP, False), (2, "damaged_file", "", False)]
     assert read(tmp_path, b"no gzip", "f.gz")[0] == [(1, "damaged_file", "", False)]
     assert read(tmp_path, b"", "f.gz")[0] == []
