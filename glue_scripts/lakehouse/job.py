@@ -46,14 +46,18 @@ class Job:
         """The content of a trusted or curated table."""
         return self.spark.table(self._name(table)).persist()
 
-    def publish(self, rows: DataFrame, **sources: tuple[DataFrame, DataFrame]) -> None:
+    def publish(
+        self, rows: DataFrame, before: dict[str, DataFrame] | None = None, **sources: tuple[DataFrame, DataFrame]
+    ) -> None:
         """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job with
-        that of ``sources``: {source table: (records as read, the same judged)}.
+        that of ``sources``: {source table: (records as read, the same judged)}. ``before`` is {table: its new content}
+        of tables that the job fills beside its own; each is replaced first, in a commit of its own.
 
         A reader sees the old table or the new one. Doing it again, with the same run id or another, changes nothing.
         """
         counted = audit(self.spark, self.run_id, self.table, sources).persist()
-        (rows.writeTo(self._name(self.table)).option("snapshot-property.run_id", self.run_id).overwrite(F.lit(True)))
+        for table, content in ((before or {}) | {self.table: rows}).items():
+            content.writeTo(self._name(table)).option("snapshot-property.run_id", self.run_id).overwrite(F.lit(True))
         counted.writeTo(self._name("job_audit")).option("snapshot-property.run_id", self.run_id).overwritePartitions()
         for row in counted.orderBy("source", F.col("records").desc()).collect():
             print(f"{row.source}: {row.records:,} {row.outcome}" + (f" ({row.reason})" if row.reason else ""))
