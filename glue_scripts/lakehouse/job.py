@@ -3,11 +3,17 @@
 import argparse
 from typing import NoReturn
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.landing import read_landing
-from lakehouse.outcomes import AUDIT_SCHEMA, audit, kept
+from lakehouse.landing import columns, read_landing, used
+from lakehouse.outcomes import READ, REFUSED, Count, check_refused, count_outcomes, count_reading, kept, quarantine
+
+AUDIT_SCHEMA = "run_id string, job string, source string, outcome string, reason string, records bigint"
+
+#: Of these, records are refused after they were read, because they have no owner: they keep their text until then.
+REFUSED_LATER = "step_trainer_landing"
+MAX_REFUSED = 0.05
 
 
 class _Arguments(argparse.ArgumentParser):
@@ -22,52 +28,89 @@ class Job:
 
     Arguments, the same for all jobs: ``--run_id`` (goes into the snapshot summary and the audit), ``--database`` (of
     the Glue catalog), ``--landing`` (the S3 prefix above the landing tables' folders), ``--consent_policy``,
-    ``--match_on``. Glue adds others, which are passed over.
+    ``--match_on``; and ``--max_refused``, the share of a landing table's records that may be refused, 0.05 if it is not
+    given. Glue adds others, which are passed over. Raises ``ValueError`` where they are not as they should be.
     """
 
     def __init__(self, table: str, argv: list[str] | None = None) -> None:
         parser = _Arguments(prog=table, allow_abbrev=False)
         for name in ("run_id", "database", "landing", "consent_policy", "match_on"):
             parser.add_argument(f"--{name}", required=True)
+        parser.add_argument("--max_refused", type=float, default=MAX_REFUSED)
         arguments, _ = parser.parse_known_args(argv)
+        if not 0 <= arguments.max_refused <= 1:
+            parser.error(f"max_refused is {arguments.max_refused}; it must be a share, from 0 to 1")
         self.table = table
         self.run_id: str = arguments.run_id
         self.database: str = arguments.database
         self.landing_prefix: str = arguments.landing.rstrip("/")
         self.consent_policy: str = arguments.consent_policy
         self.match_on: str = arguments.match_on
+        self.max_refused: float = arguments.max_refused
+        self._readings: dict[str, DataFrame] = {}
         self.spark = SparkSession.builder.appName(table).getOrCreate()
 
     def landing(self, table: str) -> DataFrame:
-        """All records of a landing table."""
-        return read_landing(self.spark, table, f"{self.landing_prefix}/{table}/")
+        """The records of a landing table that can be used. Those of REFUSED_LATER have three columns more: file,
+        position and record, their text."""
+        keep_text = table == REFUSED_LATER
+        reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/", keep_text).persist()
+        self._readings[table] = reading
+        place = ["file", "position", "record"] if keep_text else []
+        return used(reading).select(*columns(table), *place)
 
     def trusted(self, table: str) -> DataFrame:
         """The content of a trusted or curated table."""
         return self.spark.table(self._name(table)).persist()
 
-    def publish(self, rows: DataFrame, **sources: tuple[DataFrame, DataFrame]) -> None:
+    def publish(
+        self, rows: DataFrame, before: dict[str, DataFrame] | None = None, **sources: tuple[DataFrame, DataFrame]
+    ) -> None:
         """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job with
-        that of ``sources``: {source table: (records as read, the same judged)}.
+        that of ``sources``: {source table: (records as read, the same judged)}. ``before`` is {table: its new content}
+        of tables that the job fills beside its own; each is replaced first, in a commit of its own.
 
-        A reader sees the old table or the new one. Doing it again, with the same run id or another, changes nothing.
+        Of a landing table among the sources, the refused records replace those that landing_quarantine has of it; if
+        they are more than ``max_refused`` allows, ``TooManyRefusedError`` is raised, and nothing else changes.
+
+        The order of the commits: quarantine, tables, audit. Whoever finds a run in the audit finds its tables and its
+        quarantine; whoever finds it in the quarantine alone sees which deliveries a run that failed had refused. A
+        reader sees the old table or the new one. Doing it again, with the same run id or another, changes nothing.
         """
-        counted = audit(self.run_id, self.table, sources)
-        (rows.writeTo(self._name(self.table)).option("snapshot-property.run_id", self.run_id).overwrite(F.lit(True)))
-        (
-            self.spark.createDataFrame(counted, AUDIT_SCHEMA)
-            .coalesce(1)
-            .writeTo(self._name("job_audit"))
-            .option("snapshot-property.run_id", self.run_id)
-            .overwritePartitions()
-        )
-        for _, _, source, outcome, reason, records in counted:
-            print(f"{source}: {records:,} {outcome}" + (f" ({reason})" if reason else ""))
+        counts = {}
+        for source, (read, judged) in sources.items():
+            reading = self._readings.get(source)
+            counted = [(READ, None, read.count())] if reading is None else count_reading(reading)
+            counts[source] = counted + count_outcomes(judged)
+        for source in counts.keys() & self._readings.keys():
+            self._quarantine(source, sources[source][1], counts[source])
+
+        for table, content in ((before or {}) | {self.table: rows}).items():
+            self._write(content, table).overwrite(F.lit(True))
+        audit = [(self.run_id, self.table, source, *count) for source in counts for count in counts[source]]
+        self._write(self.spark.createDataFrame(audit, AUDIT_SCHEMA).coalesce(1), "job_audit").overwritePartitions()
+        for source in counts:
+            for outcome, reason, records in counts[source]:
+                print(f"{source}: {records:,} {outcome}" + (f" ({reason})" if reason else ""))
 
     def publish_kept(self, source: str, read: DataFrame, judged: DataFrame) -> None:
         """``publish`` for a table that holds the kept records of one source."""
         judged = judged.persist()
         self.publish(kept(judged), **{source: (read, judged)})
+
+    def _quarantine(self, source: str, judged: DataFrame, counts: list[Count]) -> None:
+        """Replaces what landing_quarantine has of the source; raises ``TooManyRefusedError``."""
+        refused = quarantine(self.run_id, source, self._readings[source], judged)
+        if not any(outcome == REFUSED for outcome, _, _ in counts):
+            refused = refused.limit(0)  # nothing to look for
+        # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.
+        self._write(refused, "landing_quarantine").overwrite(F.col("source") == source)
+        look = f"SELECT * FROM {self.database}.landing_quarantine WHERE source = '{source}'"
+        check_refused(source, counts, self.max_refused, look)
+
+    def _write(self, rows: DataFrame, table: str) -> DataFrameWriterV2:
+        """A write to a table, in a commit that carries the run's id."""
+        return rows.writeTo(self._name(table)).option("snapshot-property.run_id", self.run_id)
 
     def _name(self, table: str) -> str:
         return f"glue_catalog.{self.database}.{table}"

@@ -1,11 +1,15 @@
 """Nothing disappears: every record that a job reads gets one outcome, and ``job_audit`` counts them.
 
 A *judged* frame holds each record of a source once, in the columns of the target table, with two more: ``outcome``,
-one of the four below, and ``reason``, which says why a record was filtered or refused and is null otherwise.
+one of those below, and ``reason``, which says why a record was filtered or refused and is null otherwise.
 """
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
+
+from lakehouse.errors import TooManyRefusedError
+
+READ = "read"  # all of them
 
 KEPT = "kept"
 DUPLICATE = "duplicate"  # the same record was delivered more than once
@@ -13,7 +17,12 @@ SUPERSEDED = "superseded"  # another record with the same key takes its place
 FILTERED = "filtered"  # well-formed, but the rules of the table leave it out
 REFUSED = "refused"  # it cannot be used as it was delivered
 
-AUDIT_SCHEMA = "run_id string, job string, source string, outcome string, reason string, records bigint"
+# Of a landing table are counted, too, and are no part of the sum (docs/landing-files.md):
+REPAIRED = "repaired"  # records that are used after a repair
+LINES = "lines"  # lines of the files, blank ones too
+
+#: (outcome, reason, records)
+Count = tuple[str, str | None, int]
 
 
 def judge(*rules: tuple[Column, str, str | None]) -> list[Column]:
@@ -33,15 +42,47 @@ def kept(judged: DataFrame) -> DataFrame:
     return judged.where(F.col("outcome") == KEPT).drop("outcome", "reason")
 
 
-def audit(run_id: str, job: str, sources: dict[str, tuple[DataFrame, DataFrame]]) -> list[tuple]:
-    """The rows of ``job_audit`` for one job of one run, from {source: (records as read, the same judged)}.
+def count_outcomes(judged: DataFrame) -> list[Count]:
+    """How many records have each outcome and reason, the largest count first."""
+    counts = judged.groupBy("outcome", "reason").count().collect()
+    return [tuple(count) for count in sorted(counts, key=lambda count: -count[2])]
 
-    One row for what was read, and one for each outcome and reason that occurred. The two are counted apart, so that
-    records which a rule lost or multiplied show as sums that do not close.
+
+def count_reading(reading: DataFrame) -> list[Count]:
+    """The counts of a landing table as ``read_landing`` gives it: read, refused by reason, and those beside the sum."""
+    is_record = F.col("lines").isNull()
+    rows = (
+        reading.groupBy("reason")
+        .agg(
+            F.count_if(is_record).alias(READ),
+            F.count_if(is_record & F.col("repaired")).alias(REPAIRED),
+            F.coalesce(F.sum("lines"), F.lit(0)).alias(LINES),
+        )
+        .collect()
+    )
+    refused = [(REFUSED, row.reason, row[READ]) for row in rows if row.reason is not None]
+    beside = [(name, None, sum(row[name] for row in rows)) for name in (REPAIRED, LINES)]
+    return [(READ, None, sum(row[READ] for row in rows)), *refused, *(count for count in beside if count[2])]
+
+
+def quarantine(run_id: str, source: str, reading: DataFrame, judged: DataFrame) -> DataFrame:
+    """The rows of ``landing_quarantine`` for one source: what the reading refused, and what the table's rules did.
+
+    ``judged`` needs the columns file, position and record only if its rules refuse records.
     """
-    rows = []
-    for source, (read, judged) in sources.items():
-        rows.append((run_id, job, source, "read", None, read.count()))
-        counts = judged.groupBy("outcome", "reason").count().collect()
-        rows += [(run_id, job, source, *count) for count in sorted(counts, key=lambda count: -count[2])]
-    return rows
+    place = ["file", "position", "reason", "record"]
+    refused = reading.where(F.col("reason").isNotNull()).select(*place)
+    if set(place) <= set(judged.columns):
+        refused = refused.unionByName(judged.where(F.col("outcome") == REFUSED).select(*place))
+    return refused.select(F.lit(source).alias("source"), *place, F.lit(run_id).alias("run_id"))
+
+
+def check_refused(source: str, counts: list[Count], max_refused: float, where_to_look: str) -> None:
+    """Raises ``TooManyRefusedError`` if more than the share ``max_refused`` of a source's records are refused."""
+    read = sum(records for outcome, _, records in counts if outcome == READ)
+    refused = sum(records for outcome, _, records in counts if outcome == REFUSED)
+    if refused > max_refused * read:
+        raise TooManyRefusedError(
+            f"{source}: {refused:,} of {read:,} records are refused ({refused / read:.2%}), more than max_refused = "
+            f"{max_refused:.2%} allows. No table was changed. See which ones, and why: {where_to_look}"
+        )

@@ -18,8 +18,9 @@ SQL = PROJECT / "include" / "sql"
 
 JOBS = ["customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted"]
 JOBS += ["machine_learning_curated"]
-TABLES = ["customer_landing", "accelerometer_landing", "step_trainer_landing", *JOBS, "job_audit"]
-CHECKS = ["consent", "unique_keys", "one_person_a_row", "audit_sums"]
+TABLES = ["customer_landing", "accelerometer_landing", "step_trainer_landing", "landing_quarantine", *JOBS]
+TABLES += ["device_owners", "job_audit"]
+CHECKS = ["consent", "unique_keys", "device_owners", "one_person_a_row", "audit_sums"]
 CHECKS += [f"cardinality_{table}" for table in JOBS[1:]]
 
 TOPOLOGY = {
@@ -120,9 +121,11 @@ def test_every_parameter_explains_itself_and_says_what_it_allows(dag):
     assert all(param.description and param.schema.get("title") for param in params.values())
     assert params["consent_policy"].schema["enum"] == ["customer", "reading_time"]
     assert params["match_on"].schema["enum"] == ["customer_and_time", "time"]
+    assert (params["max_refused"].schema["minimum"], params["max_refused"].schema["maximum"]) == (0, 1)
     assert {name: param.value for name, param in params.items() if name != "landing"} == {
         "consent_policy": "customer",
         "match_on": "customer_and_time",
+        "max_refused": 0.05,
     }
 
 
@@ -149,7 +152,7 @@ def test_no_check_can_hide_a_violation(dag):
 
 def test_every_job_produces_the_asset_of_its_table(dag):
     assert {name: [asset.name for asset in dag.get_task(name).outlets] for name in JOBS} == {
-        name: [name] for name in JOBS
+        name: [name, "device_owners"] if name == "step_trainer_trusted" else [name] for name in JOBS
     }
     assert [asset.name for asset in dag.get_task("upload_landing").outlets] == TABLES[:3]
 
@@ -181,6 +184,7 @@ def test_a_glue_job_gets_the_runs_parameters_and_the_uploaded_code(dag):
         "--landing": "s3://stedi-lakehouse",
         "--consent_policy": "customer",
         "--match_on": "customer_and_time",
+        "--max_refused": "0.05",
     }
 
 

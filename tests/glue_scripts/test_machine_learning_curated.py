@@ -6,14 +6,15 @@ from machine_learning_curated import (
     readings_of_people,
     steps_of_people,
 )
-from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading, step
+from records import NOON, OTHER_SERIAL, SERIAL, frame, outcomes, reading, step
 
-CUSTOMERS = [customer("ada@example.com"), customer("bob@example.com", serialnumber=OTHER_SERIAL)]
+OWNERS = [(SERIAL, "ada@example.com"), (OTHER_SERIAL, "bob@example.com")]
 
 
-def sides(spark, steps, readings, customers=CUSTOMERS):
+def sides(spark, steps, readings, owners=OWNERS):
+    device_owners = spark.createDataFrame(owners, "serialnumber string, email string")
     return (
-        steps_of_people(frame(spark, "step_trainer", *steps), frame(spark, "customer", *customers)),
+        steps_of_people(frame(spark, "step_trainer", *steps), device_owners),
         readings_of_people(frame(spark, "accelerometer", *readings)),
     )
 
@@ -40,8 +41,8 @@ def test_matching_on_time_alone_pairs_different_people_as_published(spark):
 
 
 def test_equal_readings_of_a_person_with_two_devices_stay_two_measurements(spark):
-    customers = [customer(), customer(serialnumber=OTHER_SERIAL)]
-    steps, readings = sides(spark, [step(), step(serialnumber=OTHER_SERIAL)], [reading()], customers)
+    owners = [(SERIAL, "ada@example.com"), (OTHER_SERIAL, "ada@example.com")]
+    steps, readings = sides(spark, [step(), step(serialnumber=OTHER_SERIAL)], [reading()], owners)
     assert machine_learning_curated(steps, readings, "customer_and_time").count() == 2
 
 

@@ -1,14 +1,16 @@
-from records import NOON, OTHER_SERIAL, customer, frame, outcomes, step
-from step_trainer_trusted import step_trainer_trusted
+from lakehouse.outcomes import kept
+from lakehouse.ownership import device_ownership
+from pyspark.sql import functions as F  # noqa: N812
+from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading, step
+from step_trainer_trusted import COLUMNS, step_trainer_trusted
 
 
-def judged(spark, steps, all_customers, curated, consent_policy="customer"):
-    return step_trainer_trusted(
-        frame(spark, "step_trainer", *steps),
-        frame(spark, "customer", *all_customers),
-        frame(spark, "customer", *curated),
-        consent_policy,
+def judged(spark, steps, all_customers, curated, consent_policy="customer", readings=()):
+    delivered = frame(spark, "step_trainer", *steps)
+    ownership = device_ownership(
+        delivered, frame(spark, "accelerometer", *readings), frame(spark, "customer", *all_customers)
     )
+    return step_trainer_trusted(delivered, ownership, frame(spark, "customer", *curated), consent_policy)
 
 
 def test_steps_of_a_curated_customers_device_are_kept(spark):
@@ -30,6 +32,29 @@ def test_steps_of_a_device_that_two_people_have_are_refused_even_when_one_of_the
     without_consent = customer("bob@example.com", sharewithresearchasofdate=None)
     judged_steps = judged(spark, [step()], [customer(), without_consent], [customer()])
     assert outcomes(judged_steps) == [("refused", "owner_ambiguous")]
+
+
+def test_steps_of_a_person_without_consent_stay_out_when_a_customer_with_consent_has_their_serial_number(spark):
+    without_consent = customer("bob@example.com", sharewithresearchasofdate=None)
+    readings = [reading("bob@example.com"), reading("ada@example.com", NOON + 1)]
+    judged_steps = judged(spark, [step()], [customer(), without_consent], [customer()], readings=readings)
+    assert outcomes(judged_steps) == [("filtered", "owner_not_curated")]
+
+
+def test_steps_of_a_person_without_any_customer_record_stay_out_when_a_customer_has_their_serial_number(spark):
+    steps = [step(NOON + instant) for instant in range(5)]
+    readings = [reading("bob@example.com", NOON + instant) for instant in range(5)]
+    assert (
+        outcomes(judged(spark, steps, [customer()], [customer()], readings=readings))
+        == [("filtered", "owner_not_curated")] * 5
+    )
+
+
+def test_steps_go_by_their_owner_and_not_by_the_serial_number_in_the_customers_record(spark):
+    steps = [step(NOON + instant) for instant in range(5)]
+    customers = [customer(serialnumber=OTHER_SERIAL)]
+    readings = [reading(timestamp=NOON + instant) for instant in range(5)]
+    assert outcomes(judged(spark, steps, customers, customers, readings=readings)) == [("kept", None)] * 5
 
 
 def test_two_records_of_one_person_for_one_device_do_not_multiply_its_steps(spark):
@@ -58,3 +83,19 @@ def test_under_reading_time_steps_before_the_owners_consent_are_left_out(spark):
         (NOON - 1, "filtered", "before_consent"),
         (NOON, "kept", None),
     ]
+
+
+def test_a_refused_step_still_says_where_it_was_delivered(spark):
+    steps = frame(spark, "step_trainer", step(), step()).withColumn("file", F.lit("a.json"))
+    steps = steps.withColumn("position", F.monotonically_increasing_id()).withColumn("record", F.lit("{}"))
+    ownership = device_ownership(steps, frame(spark, "accelerometer"), frame(spark, "customer"))
+    rows = step_trainer_trusted(steps, ownership, frame(spark, "customer"), "customer")
+    first = steps.agg(F.min("position")).first()[0]
+    refused = rows.where(F.col("outcome") == "refused").collect()
+    assert [(row.file, row.position, row.record, row.reason) for row in refused] == [
+        ("a.json", first, "{}", "owner_unknown")
+    ]
+
+
+def test_the_judged_steps_have_the_tables_columns(spark):
+    assert kept(judged(spark, [step()], [customer()], [customer()])).columns == list(COLUMNS)

@@ -71,6 +71,7 @@ COLUMNS = {
 
 WHITE = " \t\r"
 BYTE_ORDER_MARK = "\ufeff"
+MARK_BYTES = BYTE_ORDER_MARK.encode()
 FOLLOWING_LINES = 1_000
 LAST_TIME = 253_402_300_799_999
 NUMBER_IN_TEXT = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?)([0-9]+))?")
@@ -95,8 +96,7 @@ class Landing(NamedTuple):
     """One landing table as it was read."""
 
     records: list[Record]
-    joined: int
-    continued: int
+    lines: int
 
     @property
     def used(self) -> list[Record]:
@@ -340,8 +340,7 @@ def audit_rows(job: str, source: str, judged: list[tuple], landing: dict[str, La
         outcomes["read", None] += refused.total()
         outcomes.update({("refused", reason): records for reason, records in refused.items()})
         outcomes["repaired", None] = sum(record.repaired for record in landing[source].used)
-        outcomes["joined", None] = landing[source].joined
-        outcomes["continued", None] = landing[source].continued
+        outcomes["lines", None] = landing[source].lines
     return [
         (job, source, outcome, reason, records)
         for (outcome, reason), records in outcomes.items()
@@ -354,7 +353,7 @@ def audit_rows(job: str, source: str, judged: list[tuple], landing: dict[str, La
 
 def read_landing(folder: Path, source: str) -> Landing:
     """Every record of the files below `folder`, which feed the landing table `source`."""
-    records, joined, continued = [], 0, 0
+    records, line_count = [], 0
     for path in sorted(folder.rglob("*")):
         file = path.relative_to(folder).as_posix()
         if not path.is_file() or any(part.startswith((".", "_")) for part in file.split("/")):
@@ -366,14 +365,17 @@ def read_landing(folder: Path, source: str) -> Landing:
         if lines[-1] == b"":
             lines.pop()
 
-        in_file = [judged(piece, source, file) for piece in pieces([decoded(line) for line in lines])]
-        begun = {record.position for record in in_file}
-        joined += len(in_file) - len(begun)
-        continued += sum(not is_blank(line) for line in lines) - len(begun)
-        records += in_file
+        begun = set()
+        for piece in pieces([decoded(line) for line in lines]):
+            record = judged(piece, source, file)
+            # Nothing that reads a record a line would find it there.
+            moved = piece.position in begun or "\n" in piece.text or lines[piece.position - 1].startswith(MARK_BYTES)
+            records.append(record._replace(repaired=record.reason is None and (record.repaired or moved)))
+            begun.add(piece.position + piece.text.count("\n"))
+        line_count += len(lines)
         if damaged:
             records.append(Record(file, max(1, len(lines)), "", reason="damaged_file"))
-    return Landing(records, joined, continued)
+    return Landing(records, line_count)
 
 
 def unzipped(content: bytes) -> tuple[bytes, bool]:
@@ -411,10 +413,6 @@ def decoded(line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         return NotUtf8(line.decode(errors="backslashreplace"))
-
-
-def is_blank(line: bytes) -> bool:
-    return not line.removeprefix(BYTE_ORDER_MARK.encode()).strip(WHITE.encode())
 
 
 class Piece(NamedTuple):

@@ -10,7 +10,7 @@ from tests.reference.deliveries import deliveries, write
 from tests.reference.lakehouse_reference import FOLDERS, lakehouse, ownership
 
 FOUND = """
-kept duplicate superseded filtered refused repaired joined continued
+kept duplicate superseded filtered refused repaired lines
 not_utf8 not_json not_an_object duplicate_key missing_field not_text not_a_number out_of_range negative_time
 damaged_file owner_unknown owner_ambiguous no_consent before_consent no_reading owner_not_curated no_reading_at_instant
 website_confirmed readings website machine_learning_curated

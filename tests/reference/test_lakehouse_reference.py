@@ -20,50 +20,50 @@ USED = {"sensorreadingtime": 7, "serialnumber": "s", "distancefromobject": 5}
 
 
 def read(tmp_path, content, name="f.json", source="step_trainer_landing"):
-    """(position, values or reason, text, repaired) of each record, and (joined, continued)."""
+    """(position, values or reason, text, repaired) of each record, and the number of lines."""
     folder = tmp_path / FOLDERS[source]
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     landing = read_landing(folder, source)
     found = [(r.position, r.reason or r.values, r.text, r.repaired) for r in landing.records]
-    return found, (landing.joined, landing.continued)
+    return found, landing.lines
 
 
 def test_a_line_of_a_landing_file_is_a_record_wherever_its_white_space_is(tmp_path):
-    found, extra = read(tmp_path, f"\ufeff \t{STEP}\r\n\r\n \ufeff\n\ufeff\n{STEP}")
-
-    assert found == [
-        (1, USED, STEP, False),
-        (3, "not_json", "\ufeff", False),
-        (5, USED, STEP, False),
-    ]
-    assert extra == (0, 0)
-
-
-def test_objects_on_one_line_are_records_up_to_the_first_thing_that_is_none(tmp_path):
-    found, extra = read(tmp_path, f'{STEP},,{STEP} [1] {STEP}\n{STEP} "x" ,\n,{STEP}\n')
+    found, lines = read(tmp_path, f"\ufeff \t{STEP}\r\n\r\n \ufeff\n\ufeff\n{STEP}")
 
     assert found == [
         (1, USED, STEP, True),
-        (1, USED, STEP, False),
+        (3, "not_json", "\ufeff", False),
+        (5, USED, STEP, False),
+    ]
+    assert lines == 5
+
+
+def test_objects_on_one_line_are_records_up_to_the_first_thing_that_is_none(tmp_path):
+    found, lines = read(tmp_path, f'{STEP},,{STEP} [1] {STEP}\n{STEP} "x" ,\n,{STEP}\n')
+
+    assert found == [
+        (1, USED, STEP, True),
+        (1, USED, STEP, True),
         (1, "not_json", f"[1] {STEP}", False),
         (2, USED, STEP, False),
         (2, "not_an_object", '"x" ,', False),
         (3, "not_json", f",{STEP}", False),
     ]
-    assert extra == (3, 0)
+    assert lines == 3
 
 
 def test_an_object_over_several_lines_is_one_record_and_its_last_line_is_read_on(tmp_path):
-    lines = STEP.replace(",", "\r\n,")
-    found, extra = read(tmp_path, f"{lines},{lines}\n{STEP}")
+    spread = STEP.replace(",", "\r\n,")
+    found, lines = read(tmp_path, f"{spread},{spread} {STEP}\n{STEP}")
 
-    assert found == [(1, USED, lines, True), (3, USED, lines, False), (6, USED, STEP, False)]
-    assert extra == (0, 3)
+    assert found == [(1, USED, spread, True), (3, USED, spread, True), (5, USED, STEP, True), (6, USED, STEP, False)]
+    assert lines == 6
 
 
 def test_a_broken_object_hides_none_of_its_neighbours(tmp_path):
-    found, extra = read(tmp_path, f'{{"serialNumber":"a\n"b"\n {STEP}\n{{"a":{STEP}\n{STEP}')
+    found, lines = read(tmp_path, f'{{"serialNumber":"a\n"b"\n {STEP}\n{{"a":{STEP}\n{STEP}')
 
     assert found == [
         (1, "not_json", '{"serialNumber":"a', False),
@@ -72,7 +72,7 @@ def test_a_broken_object_hides_none_of_its_neighbours(tmp_path):
         (4, "not_json", f'{{"a":{STEP}', False),
         (5, USED, STEP, False),
     ]
-    assert extra == (0, 0)
+    assert lines == 5
 
 
 @pytest.mark.parametrize(("blank_lines", "records"), [(999, 1), (1000, 2)])
@@ -83,7 +83,7 @@ def test_an_object_ends_within_a_thousand_lines_of_its_first(tmp_path, blank_lin
 
 
 def test_bytes_that_are_not_utf8_refuse_their_line_alone(tmp_path):
-    found, extra = read(tmp_path, b" " + STEP.encode() + b"\xff\r\n" + STEP[:-1].encode() + b"\n}\xe2\x82\n}")
+    found, lines = read(tmp_path, b" " + STEP.encode() + b"\xff\r\n" + STEP[:-1].encode() + b"\n}\xe2\x82\n}")
 
     assert [(position, what, text) for position, what, text, _ in found] == [
         (1, "not_utf8", STEP + r"\xff"),
@@ -91,7 +91,7 @@ def test_bytes_that_are_not_utf8_refuse_their_line_alone(tmp_path):
         (3, "not_utf8", r"}\xe2\x82"),
         (4, "not_json", "}"),
     ]
-    assert extra == (0, 0)
+    assert lines == 4
 
 
 def test_a_damaged_gzip_is_read_up_to_its_damage(tmp_path):
@@ -223,7 +223,7 @@ def tables(directory, customers, readings, steps, *parameters):
 
 
 def outcomes(found, job):
-    return {row[2:4]: row[4] for row in found["job_audit"] if row[0] == job and row[2] != "read"}
+    return {row[2:4]: row[4] for row in found["job_audit"] if row[0] == job and row[2] not in ("read", "lines")}
 
 
 def test_a_later_record_without_consent_takes_the_person_out_of_every_table(tmp_path):
@@ -372,7 +372,7 @@ def test_matching_on_time_alone_pairs_different_people(tmp_path):
     }
 
 
-def test_the_audit_of_a_landing_source_counts_what_was_refused_repaired_joined_and_continued(tmp_path):
+def test_the_audit_of_a_landing_source_counts_what_was_refused_repaired_and_its_lines(tmp_path):
     for folder in FOLDERS.values():
         (tmp_path / folder).mkdir()
     (tmp_path / "step_trainer" / "f.json").write_text(f"{STEP},{STEP}[\n{STEP[:-1]}\n}}\n5")
@@ -384,9 +384,8 @@ def test_the_audit_of_a_landing_source_counts_what_was_refused_repaired_joined_a
         ("refused", "owner_unknown", 1),
         ("refused", "not_json", 1),
         ("refused", "not_an_object", 1),
-        ("repaired", None, 1),
-        ("joined", None, 2),
-        ("continued", None, 1),
+        ("repaired", None, 3),
+        ("lines", None, 4),
     }
     assert found["landing_quarantine"] == Counter(
         [

@@ -324,8 +324,7 @@ def test_of_damaged_data_the_totals_are_what_the_audit_counts(damaged, table, so
         "read": read,
         "used": read - sum(refused.values()),
         "repaired": audit.get(("repaired", None), 0),
-        "joined": audit.get(("joined", None), 0),
-        "continued": audit.get(("continued", None), 0),
+        "lines": audit["lines", None],
         "refused": refused,
     }
     assert getattr(counts, "customers" if source == "customer" else source) == read
@@ -338,7 +337,8 @@ def test_damage_has_every_reason_of_the_specification(tmp_path):
     specification = (PROJECT / "docs" / "landing-files.md").read_text()
     paragraph = specification[specification.index("The reasons:") :].split("\n\n")[0]
 
-    assert reasons == set(re.findall("`([a-z_0-9]+)`", paragraph))
+    # A damaged gzip would fail every query of Athena's on its table.
+    assert reasons == set(re.findall("`([a-z_0-9]+)`", paragraph)) - {"damaged_file"}
 
 
 def test_damage_leaves_the_sound_records_as_they_are(tmp_path):

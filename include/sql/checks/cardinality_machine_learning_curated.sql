@@ -4,6 +4,10 @@ with {% include 'rules/people.sql' %},
 
 {% include 'rules/readings.sql' %},
 
+{% include 'rules/devices.sql' %},
+
+{% include 'rules/steps.sql' %},
+
 counted as (
   select
     (select count(*) from {{ lake.database }}.machine_learning_curated) as found,

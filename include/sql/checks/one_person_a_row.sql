@@ -1,7 +1,9 @@
 {% from 'rules/ready.sql' import ready with context -%}
 -- No row of machine_learning_curated pairs two people: each is one that the readings of the device's owner account for.
 -- With match_on = time the run asked for the contaminated join; then such rows are counted, but are no violation.
-with {% include 'rules/people.sql' %},
+with {% include 'rules/landing.sql' %},
+
+{% include 'rules/devices.sql' %},
 
 measurements as (
   select serialnumber, "timestamp", x, y, z, count(*) as times
@@ -10,8 +12,8 @@ measurements as (
 ),
 
 readings as (
-  select distinct lower(trim("user")) as person, "timestamp", x, y, z
-  from {{ lake.database }}.accelerometer_landing
+  select distinct person, "timestamp", x, y, z
+  from accelerometer_records
 ),
 
 pairings as (

@@ -1,0 +1,9 @@
+"""What the jobs raise themselves. Glue shows the message as the reason why a run failed."""
+
+
+class TooManyRefusedError(ValueError):
+    """More of a source's records are refused than ``--max_refused`` allows; the table is as it was."""
+
+
+class LandingChangedError(RuntimeError):
+    """A landing folder's files are not those that were there when the reading began."""
