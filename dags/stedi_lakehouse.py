@@ -31,7 +31,7 @@ JOBS = [
 ]
 #: What a job fills beside its own table.
 BESIDE = {"step_trainer_trusted": ["device_owners"]}
-TABLES = [*LANDING_TABLES, "landing_quarantine", *JOBS, "device_owners", "job_audit"]
+TABLES = [*LANDING_TABLES, "landing_quarantine", "landing_repaired", *JOBS, "device_owners", "job_audit"]
 CHECKS = [
     "consent",
     "unique_keys",

@@ -6,8 +6,8 @@ from typing import NoReturn
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.landing import columns, read_landing, used
-from lakehouse.outcomes import READ, REFUSED, Count, check_refused, count_outcomes, count_reading, kept, quarantine
+from lakehouse.landing import columns, read_landing, repaired_files, used
+from lakehouse.outcomes import READ, REFUSED, REPAIRED, Count, check_refused, count_outcomes, count_reading, kept, quarantine
 
 AUDIT_SCHEMA = "run_id string, job string, source string, outcome string, reason string, records bigint"
 
@@ -84,6 +84,7 @@ class Job:
             counts[source] = counted + count_outcomes(judged)
         for source in counts.keys() & self._readings.keys():
             self._quarantine(source, sources[source][1], counts[source])
+            self._show_repaired(source, counts[source])
 
         for table, content in ((before or {}) | {self.table: rows}).items():
             self._write(content, table).overwrite(F.lit(True))
@@ -107,6 +108,13 @@ class Job:
         self._write(refused, "landing_quarantine").overwrite(F.col("source") == source)
         look = f"SELECT * FROM {self.database}.landing_quarantine WHERE source = '{source}'"
         check_refused(source, counts, self.max_refused, look)
+
+    def _show_repaired(self, source: str, counts: list[Count]) -> None:
+        """Writes to landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
+        if not any(outcome in (REPAIRED, REFUSED) and records for outcome, _, records in counts):
+            return
+        rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
+        rows.write.mode("overwrite").json(f"{self.landing_prefix}/landing_repaired/{source}/")
 
     def _write(self, rows: DataFrame, table: str) -> DataFrameWriterV2:
         """A write to a table, in a commit that carries the run's id."""

@@ -275,6 +275,7 @@ class _Lines:
     def __init__(self, judge: _Judge, file: str, keep_text: bool, rows: list[tuple]) -> None:
         self.judge, self.file, self.keep_text, self.rows = judge, file, keep_text, rows
         self.number = 0  # of the last line begun
+        self.lone_returns = 0  # carriage returns within lines, which end a line for others
         self.last_position = 0  # of the last record: another one on that line is repaired
         self.open: _Open | None = None
 
@@ -287,6 +288,7 @@ class _Lines:
     def line(self, raw: bytes) -> None:
         """The next line, without its line feed."""
         self.number += 1
+        self.lone_returns += raw.count(b"\r", 0, -1)
         try:
             line = raw.decode()
         except UnicodeDecodeError:
@@ -309,7 +311,7 @@ class _Lines:
     def finish(self) -> None:
         """The file has no more lines."""
         self.end()
-        self.rows.append((*self.judge.nothing, self.file, None, None, None, None, self.number))
+        self.rows.append((*self.judge.nothing, self.file, None, None, None, None, self.number + self.lone_returns))
 
     def _line(self, number: int, line: str) -> None:
         while self.open:
@@ -327,6 +329,7 @@ class _Lines:
         """The records of a line from there on."""
         marked = at == 0 and line.startswith(_BYTE_ORDER_MARK)
         at = _skip_white(line, at + marked).end()
+        odd = marked or "\r" in line[:-1]
         while at < len(line):
             found = _value(line, at) if line[at] == "{" else None
             if found is None:
@@ -337,7 +340,7 @@ class _Lines:
                 return
             pairs, end = found
             comma = line.startswith(",", _skip_white(line, end).end())
-            self._record(number, pairs, comma or marked, line[at:end])
+            self._record(number, pairs, comma or odd, line[at:end])
             at = _skip_between(line, end).end()
 
     def _settle(self) -> None:
@@ -415,7 +418,7 @@ def _plain_line(table: str) -> str | None:
     if not all(field.needed for field in FIELDS[table]):
         return None
     fields = " *, *".join(f'"{field.key}" *: *{_PLAIN_VALUES[field.kind]}' for field in FIELDS[table])
-    return rf"\A[ \t\r]*\{{ *{fields} *\}}[ \t\r]*\z"
+    return rf"\A[ \t]*\{{ *{fields} *\}}[ \t]*\r?\z"
 
 
 def _inflated(content: bytes) -> Iterator[bytes | None]:

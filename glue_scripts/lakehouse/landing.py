@@ -66,6 +66,14 @@ def used(reading: DataFrame) -> DataFrame:
     return reading.where(F.col("reason").isNull() & F.col("lines").isNull())
 
 
+def repaired_files(table: str, reading: DataFrame) -> DataFrame:
+    """The used records of each file in which a record was repaired or refused: of those files, what Athena's JSON
+    reader finds is not what ``read_landing`` does. Out: source, file, and ``columns(table)``."""
+    odd = reading.where(F.col("repaired") | F.col("reason").isNotNull()).select("file").distinct()
+    rows = used(reading).join(odd, on="file", how="left_semi")
+    return rows.select(F.lit(table).alias("source"), "file", *columns(table))
+
+
 def read_landing(spark: SparkSession, table: str, location: str, keep_text: bool = False) -> DataFrame:
     """Every record of the files below ``location``, read as docs/landing-files.md says: a row a record.
 

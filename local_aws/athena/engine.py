@@ -119,18 +119,17 @@ def create_source(connection: duckdb.DuckDBPyConnection, source: dict, job: dict
 def create_json(connection: duckdb.DuckDBPyConnection, source: dict, job: dict) -> None:
     """A table of JSON lines with the meaning that the OpenX SerDe gives them.
 
-    A line that does not begin with { (a blank one too) is a row of NULLs; keys compare without case, the last of equal
-    ones counts; what only the SerDe's lenient parser reads is read by ``openx``.
+    A line that does not begin with { or [ (a blank one too) is a row of NULLs; keys compare without case, the last of
+    equal ones counts; the elements of an array are the columns in their order; what only the SerDe's lenient parser
+    reads is read by ``openx``.
     """
     raw = f"{source['name']}_lines"
     files = fetch(source["objects"], job["endpoint"], Path(job["spill"]) / raw)
     load_lines(connection, raw, files)
     for file in files:
         file.unlink()
-    if connection.execute(f"SELECT count(*) FROM {raw} WHERE line[1] = '['").fetchone()[0]:
-        raise ValueError("NOT_SUPPORTED: JSON arrays as rows are not supported by the local Athena")
     # CASE, because json_keys fails on what is not valid
-    keys = "CASE WHEN json_valid(line) THEN json_keys(line) END"
+    keys = "CASE WHEN line[1] = '{' AND json_valid(line) THEN json_keys(line) END"
     found = connection.execute(f"SELECT DISTINCT {keys} FROM {raw} WHERE line IS NOT NULL").fetchall()
     invalid = (None,) in found
     lists = [names for (names,) in found if names is not None]
@@ -162,7 +161,7 @@ def repair(connection: duckdb.DuckDBPyConnection, raw: str, odd: str, ambiguous:
     repaired = []
     for row, line, path in lines:
         try:
-            repaired.append((row, strict_json(line)))
+            repaired.append((row, strict_json(line, [key for _, _, key in source["columns"]])))
         except Malformed as error:
             if not source["ignore_malformed"]:
                 raise ValueError(

@@ -21,9 +21,11 @@ class _Number(str):
     """A number, as the text it was written as."""
 
 
-def strict_json(text: str) -> str:
-    """The same object as strict JSON with keys in lower case; raises ``Malformed``."""
-    return _json(_Reader(text).value())
+def strict_json(text: str, columns: list[str]) -> str:
+    """The same object as strict JSON with keys in lower case, or an object of ``columns`` with the elements of an array;
+    raises ``Malformed``."""
+    value = _Reader(text).value()
+    return _json(dict(zip(columns, value, strict=False)) if isinstance(value, list) else value)
 
 
 def _json(value: Any) -> str:

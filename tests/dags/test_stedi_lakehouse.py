@@ -18,8 +18,8 @@ SQL = PROJECT / "include" / "sql"
 
 JOBS = ["customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted"]
 JOBS += ["machine_learning_curated"]
-TABLES = ["customer_landing", "accelerometer_landing", "step_trainer_landing", "landing_quarantine", *JOBS]
-TABLES += ["device_owners", "job_audit"]
+TABLES = ["customer_landing", "accelerometer_landing", "step_trainer_landing", "landing_quarantine"]
+TABLES += ["landing_repaired", *JOBS, "device_owners", "job_audit"]
 CHECKS = ["consent", "unique_keys", "device_owners", "one_person_a_row", "audit_sums"]
 CHECKS += [f"cardinality_{table}" for table in JOBS[1:]]
 

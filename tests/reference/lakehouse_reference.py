@@ -369,10 +369,12 @@ def read_landing(folder: Path, source: str) -> Landing:
         for piece in pieces([decoded(line) for line in lines]):
             record = judged(piece, source, file)
             # Nothing that reads a record a line would find it there.
-            moved = piece.position in begun or "\n" in piece.text or lines[piece.position - 1].startswith(MARK_BYTES)
+            line = lines[piece.position - 1]
+            moved = piece.position in begun or "\n" in piece.text or line.startswith(MARK_BYTES) or b"\r" in line[:-1]
             records.append(record._replace(repaired=record.reason is None and (record.repaired or moved)))
             begun.add(piece.position + piece.text.count("\n"))
-        line_count += len(lines)
+        # Hadoop's text files, and with them Athena's, end a line at a carriage return alone, too.
+        line_count += len(lines) + sum(line[:-1].count(b"\r") for line in lines)
         if damaged:
             records.append(Record(file, max(1, len(lines)), "", reason="damaged_file"))
     return Landing(records, line_count)

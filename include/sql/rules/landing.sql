@@ -1,20 +1,44 @@
-{#- Common table expressions: the landing tables' records that can be used, with their keys, and the person trimmed and in
-    lower case. A record that lacks a field it must have, or holds an absurd time, is refused by the jobs too. -#}
-{% macro instant(column) %}{{ column }} between 0 and 253402300799999{% endmacro -%}
+{#- Common table expressions: the landing tables' records that can be used, with the person trimmed and in lower case.
+    Athena reads them itself, but for the files in which a job repaired or refused a record: there, its JSON reader
+    finds other records, or none, and landing_repaired has those that are meant. A blank line is a row of nulls. -#}
+{% macro own(table) -%}
+from {{ lake.database }}.{{ table }}
+  where "$path" not in (select path from odd_files)
+{%- endmacro -%}
+{% macro repaired(table) -%}
+from {{ lake.database }}.landing_repaired
+  where source = '{{ table }}' and run_id = '{{ run_id }}'
+{%- endmacro -%}
+odd_files as (
+  select concat('s3://{{ lake.bucket }}/', source, '/', file) as path
+  from {{ lake.database }}.landing_repaired
+  where run_id = '{{ run_id }}'
+  union
+  select concat('s3://{{ lake.bucket }}/', source, '/', file) as path
+  from {{ lake.database }}.landing_quarantine
+  where reason not in ('owner_unknown', 'owner_ambiguous')
+),
+
 customer_records as (
   select lower(trim(email)) as person, serialnumber, lastupdatedate, sharewithresearchasofdate
-  from {{ lake.database }}.customer_landing
-  where trim(email) <> '' and trim(serialnumber) <> '' and {{ instant('lastupdatedate') }}
+  {{ own('customer_landing') }} and email is not null
+  union all
+  select lower(trim(email)), serialnumber, lastupdatedate, sharewithresearchasofdate
+  {{ repaired('customer_landing') }}
 ),
 
 accelerometer_records as (
   select lower(trim("user")) as person, "timestamp", x, y, z
-  from {{ lake.database }}.accelerometer_landing
-  where trim("user") <> '' and {{ instant('"timestamp"') }} and x is not null and y is not null and z is not null
+  {{ own('accelerometer_landing') }} and "user" is not null
+  union all
+  select lower(trim("user")), "timestamp", x, y, z
+  {{ repaired('accelerometer_landing') }}
 ),
 
 step_records as (
   select serialnumber, sensorreadingtime
-  from {{ lake.database }}.step_trainer_landing
-  where trim(serialnumber) <> '' and {{ instant('sensorreadingtime') }} and distancefromobject is not null
+  {{ own('step_trainer_landing') }} and serialnumber is not null
+  union all
+  select serialnumber, sensorreadingtime
+  {{ repaired('step_trainer_landing') }}
 )

@@ -7,4 +7,5 @@ CREATE EXTERNAL TABLE IF NOT EXISTS {{ lake.database }}.accelerometer_landing (
 )
 COMMENT 'Accelerometer readings as the phone app delivers them. Grain: a delivered reading'
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+WITH SERDEPROPERTIES ('ignore.malformed.json' = 'true', 'use.null.for.invalid.data' = 'true')
 LOCATION 's3://{{ lake.bucket }}/accelerometer_landing/'

@@ -12,4 +12,5 @@ CREATE EXTERNAL TABLE IF NOT EXISTS {{ lake.database }}.customer_landing (
 )
 COMMENT 'Customer records as the fulfilment website delivers them. Grain: a record'
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+WITH SERDEPROPERTIES ('ignore.malformed.json' = 'true', 'use.null.for.invalid.data' = 'true')
 LOCATION 's3://{{ lake.bucket }}/customer_landing/'
