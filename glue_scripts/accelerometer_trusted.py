@@ -3,7 +3,7 @@ several readings of a person fall on one millisecond."""
 
 from lakehouse.job import Job
 from lakehouse.outcomes import DUPLICATE, FILTERED, judge
-from lakehouse.people import before_consent, consents, person
+from lakehouse.people import before_consent, consents, names_without_consent, person
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -36,7 +36,8 @@ def main() -> None:
     job = Job("accelerometer_trusted")
     readings = job.landing("accelerometer_landing")
     judged = accelerometer_trusted(readings, job.trusted("customer_trusted"), job.consent_policy)
-    job.publish_kept("accelerometer_landing", readings, judged)
+    withheld = names_without_consent(job.landing("customer_landing"))
+    job.publish_kept("accelerometer_landing", readings, judged, withheld)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from lakehouse.job import Job
 from lakehouse.outcomes import DUPLICATE, FILTERED, SUPERSEDED, judge
-from lakehouse.people import consents, latest_first, person
+from lakehouse.people import consents, latest_first, names_without_consent, person
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -47,7 +47,7 @@ def customer_trusted(customers: DataFrame) -> DataFrame:
 def main() -> None:
     job = Job("customer_trusted")
     customers = job.landing("customer_landing")
-    job.publish_kept("customer_landing", customers, customer_trusted(customers))
+    job.publish_kept("customer_landing", customers, customer_trusted(customers), names_without_consent(customers))
 
 
 if __name__ == "__main__":

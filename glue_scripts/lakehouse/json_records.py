@@ -502,13 +502,15 @@ class RecordReader:
     def whole(self, file: str, content: bytes) -> Iterator[pa.RecordBatch]:
         """Reads one file from all of its bytes; one that ends in .gz is decompressed."""
         self.start(file)
-        rest = b""
+        rest = None
         damaged = False
         for piece in _inflated(content) if file.endswith(".gz") else [content]:
             if piece is None:
                 damaged = True
             else:
-                *lines, rest = (rest + piece).split(b"\n")
+                # Hadoop, which reads the other files' lines, skips a byte-order mark at the start of a file.
+                rest = piece.removeprefix(_BYTE_ORDER_MARK.encode()) if rest is None else rest + piece
+                *lines, rest = rest.split(b"\n")
                 yield from self.lines(pa.array(lines, pa.binary()))
         if rest:
             yield from self.lines(pa.array([rest], pa.binary()))

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.errors import TooManyRefusedError
+from lakehouse.people import plain
 
 READ = "read"  # all of them
 
@@ -65,16 +66,33 @@ def count_reading(reading: DataFrame) -> list[Count]:
     return [(READ, None, sum(row[READ] for row in rows)), *refused, *(count for count in beside if count[2])]
 
 
-def quarantine(run_id: str, source: str, reading: DataFrame, judged: DataFrame) -> DataFrame:
+def quarantine(run_id: str, source: str, reading: DataFrame, judged: DataFrame, withheld: DataFrame) -> DataFrame:
     """The rows of ``landing_quarantine`` for one source: what the reading refused, and what the table's rules did.
 
-    ``judged`` needs the columns file, position and record only if its rules refuse records.
+    A record that mentions one of ``withheld`` (name: see names_without_consent) as a word or in quotes keeps no text;
+    file and position say where it stands in the landing zone. ``judged`` needs the columns file, position and record
+    only if its rules refuse records.
     """
     place = ["file", "position", "reason", "record"]
     refused = reading.where(F.col("reason").isNotNull()).select(*place)
     if set(place) <= set(judged.columns):
         refused = refused.unionByName(judged.where(F.col("outcome") == REFUSED).select(*place))
-    return refused.select(F.lit(source).alias("source"), *place, F.lit(run_id).alias("run_id"))
+    text = F.lower("record")
+    in_quotes = F.regexp_extract_all(text, F.lit('"([^"]*)'), F.lit(1))
+    mentions = F.explode(F.concat(F.split(text, r"""[ \t\r\n"',:;{}\[\]]+"""), in_quotes))
+    naming = (
+        refused.select("record", mentions.alias("name"))
+        .withColumn("name", plain(F.col("name")))
+        .join(withheld, on="name", how="left_semi")
+        .select("record", F.lit(True).alias("_named"))
+        .distinct()
+    )
+    return refused.join(naming, on="record", how="left").select(
+        F.lit(source).alias("source"),
+        *place[:-1],
+        F.when(F.col("_named").isNull(), F.col("record")).alias("record"),
+        F.lit(run_id).alias("run_id"),
+    )
 
 
 def check_refused(source: str, counts: list[Count], max_refused: float, where_to_look: str) -> None:

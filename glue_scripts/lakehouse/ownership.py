@@ -4,7 +4,7 @@ trusted, the devices' own can. The rules are the design's, "The rules of the dat
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.people import person
+from lakehouse.people import consents, person, plain
 
 # How the owner of a device was decided,
 WEBSITE_CONFIRMED = "website_confirmed"  # the readings confirm the website
@@ -141,3 +141,10 @@ def device_owners(ownership: DataFrame, curated: DataFrame) -> DataFrame:
     return ownership.join(people, on="person", how="inner").select(
         "serialnumber", F.col("person").alias("email"), "source", "instants", "covered"
     )
+
+
+def devices_without_consent(ownership: DataFrame, customers: DataFrame) -> DataFrame:
+    """(name): the serial numbers of the devices whose owner has not agreed to research, trimmed and in lower case."""
+    owned = ownership.where(F.col("person").isNotNull())
+    others = owned.join(consents(customers), on="person", how="left_anti")
+    return others.select(plain(F.col("serialnumber")).alias("name"))

@@ -13,7 +13,6 @@ import pytest
 from ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
-REAL_DATA = Path(os.environ.get("STEDI_REAL_DATA") or PROJECT.parent / "shared" / "data" / "stedi")
 TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
 
 
@@ -70,10 +69,3 @@ def lake(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("lake"), free_port())
     yield lake
     lake.command("stop")
-
-
-@pytest.fixture(scope="session")
-def real_data():
-    if not REAL_DATA.is_dir():
-        pytest.skip(f"the public STEDI data is not there ({REAL_DATA}); its licence forbids to ship it")
-    return REAL_DATA

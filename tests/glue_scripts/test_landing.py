@@ -12,8 +12,10 @@ from lakehouse.errors import TooManyRefusedError
 from lakehouse.json_records import FIELDS, RecordReader, record_schema
 from lakehouse.landing import SCHEMAS, columns, read_landing, used
 from lakehouse.outcomes import check_refused, count_outcomes, count_reading, quarantine
+from lakehouse.people import names_without_consent
 from pyspark.errors import AnalysisException, PythonException
 from pyspark.sql import functions as F  # noqa: N812
+from records import customer, frame
 
 NOON = 1_655_553_600_000
 STEP = '{"sensorReadingTime":1655553600000,"serialNumber":"s","distanceFromObject":250}'
@@ -234,8 +236,8 @@ def test_blank_lines_are_no_records_but_count_as_lines():
     assert steps(f"\n \t\r\n{STEP}\n\n\ufeff\n{STEP}\n\n") == [(3, USED, False), (6, USED, False)]
 
 
-def test_a_byte_order_mark_at_the_start_of_a_line_is_repaired():
-    assert steps(f"\ufeff{STEP}\n\ufeff {STEP}") == [(1, USED, True), (2, USED, True)]
+def test_a_byte_order_mark_at_the_start_of_a_file_is_none_of_its_text_and_on_a_later_line_it_is_repaired():
+    assert steps(f"\ufeff{STEP}\n\ufeff {STEP}") == [(1, USED, False), (2, USED, True)]
 
 
 def test_lines_may_end_in_carriage_return_and_line_feed():
@@ -503,10 +505,15 @@ def test_an_empty_landing_table_is_counted_too(spark, tmp_path):
     assert count_reading(read_landing(spark, "step_trainer_landing", write(tmp_path, f=b""))) == [("read", None, 0)]
 
 
-def test_the_quarantine_holds_what_the_reading_refused_and_what_the_rules_did(reading):
+@pytest.fixture
+def names(spark):
+    return lambda *names: spark.createDataFrame([(name,) for name in names], "name string")
+
+
+def test_the_quarantine_holds_what_the_reading_refused_and_what_the_rules_did(reading, names):
     judged = used(reading).withColumn("outcome", F.when(F.col("position") == 2, "refused").otherwise("kept"))
     judged = judged.withColumn("reason", F.when(F.col("outcome") == "refused", "owner_unknown"))
-    rows = quarantine("run 1", "step_trainer_landing", reading, judged)
+    rows = quarantine("run 1", "step_trainer_landing", reading, judged, names())
     assert rows.columns == ["source", "file", "position", "reason", "record", "run_id"]
     assert found(rows, *rows.columns) == [
         ("step_trainer_landing", "f", 2, "owner_unknown", "{\n" + STEP[1:], "run 1"),
@@ -515,6 +522,32 @@ def test_the_quarantine_holds_what_the_reading_refused_and_what_the_rules_did(re
         ("step_trainer_landing", "f", 6, "not_json", "xyz", "run 1"),
     ]
     assert count_outcomes(judged) == [("kept", None, 2), ("refused", "owner_unknown", 1)]
+
+
+@pytest.mark.parametrize(
+    ("record", "is_kept"),
+    [
+        ('{"email":" Ada@Example.com ","lastUpdateDate":', False),
+        ("ada@example.com;1;2", False),
+        ('{"customerName":"Ada Lovelace","email":"ada@exam', False),
+        ('{"email":"bob@example.com"', True),
+        ("xada@example.com", True),
+        ("Ada", True),
+    ],
+)
+def test_the_quarantine_keeps_no_text_that_mentions_somebody_who_has_not_agreed(
+    spark, tmp_path, names, record, is_kept
+):
+    reading = read_landing(spark, "customer_landing", write(tmp_path, f=record))
+    rows = quarantine("run", "customer_landing", reading, spark.range(0), names("ada@example.com", "ada lovelace"))
+    assert found(rows, "file", "position", "reason", "record") == [("f", 1, "not_json", record if is_kept else None)]
+
+
+def test_what_names_a_person_without_consent_is_known_from_all_of_their_records(spark):
+    old = customer(customername="Ada L.", serialnumber="S1", lastupdatedate=1)
+    new = customer(customername=None, phone=" 555", serialnumber="s2", lastupdatedate=2, sharewithresearchasofdate=None)
+    rows = names_without_consent(frame(spark, "customer", old, new, customer(email="bob@example.com")))
+    assert {row.name for row in rows.collect()} == {"ada@example.com", "ada l.", "s1", "555", "s2"}
 
 
 def test_more_refused_records_than_allowed_stop_the_run_with_a_message_that_helps():

@@ -1,6 +1,4 @@
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from accelerometer_trusted import accelerometer_trusted
@@ -253,17 +251,13 @@ def test_a_new_person_without_a_claim_takes_no_confirmed_device(spark, steps, pr
 
 # The public data set
 
-REAL_DATA = Path(os.environ.get("STEDI_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data" / "stedi")
-
 
 @pytest.fixture(scope="module")
-def real(spark):
+def real(spark, real_data):
     """Landing folder -> its records."""
-    if not REAL_DATA.is_dir():
-        pytest.skip(f"the public STEDI data set is not in {REAL_DATA}; its licence forbids to include it")
     sources = {}
     for folder in ("customer", "accelerometer", "step_trainer"):
-        records = spark.read.json(str(REAL_DATA / folder))
+        records = spark.read.json(str(real_data / folder))
         sources[folder] = records.toDF(*(name.lower() for name in records.columns)).persist()
     return sources
 

@@ -229,8 +229,27 @@ def lakehouse(directory: Path, consent_policy: str = "customer", match_on: str =
         (row, ("kept", None) if reading_key(row) in instants_of_steps else no_partner) for row in accelerometer_trusted
     ]
 
+    names = {
+        row[column].strip(" \t\r\n").lower()
+        for row in (record.values for record in customers)
+        for column in ("email", "customername", "phone", "serialnumber")
+        if person(row["email"]) not in all_consents and row[column] is not None
+    }
+    devices_of_others = {
+        serial_number.strip(" \t\r\n").lower()
+        for serial_number, (owner, *_) in devices.items()
+        if owner is not None and owner not in all_consents
+    }
+
+    def text(source: str, record: Record) -> str | None:
+        """None where it mentions somebody who has not agreed."""
+        withheld = names | devices_of_others if source == "step_trainer_landing" else names
+        own = record.text.lower()
+        mentioned = re.split(r"""[ \t\r\n"',:;{}\[\]]+""", own) + re.findall('"([^"]*)', own)
+        return None if withheld & {word.strip(" \t\r\n") for word in mentioned} - {""} else record.text
+
     quarantine = [
-        (source, record.file, record.position, record.reason, record.text)
+        (source, record.file, record.position, record.reason, text(source, record))
         for source, table in landing.items()
         for record in [*table.records, *(refused_steps if source == "step_trainer_landing" else [])]
         if record.reason is not None
@@ -361,7 +380,7 @@ def read_landing(folder: Path, source: str) -> Landing:
         content, damaged = path.read_bytes(), False
         if file.endswith(".gz"):
             content, damaged = unzipped(content)
-        lines = content.split(b"\n")
+        lines = content.removeprefix(MARK_BYTES).split(b"\n")
         if lines[-1] == b"":
             lines.pop()
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -12,8 +11,6 @@ import pytest
 from tests.reference.lakehouse_reference import FOLDERS, lakehouse, ownership, read_landing
 
 PROJECT = Path(__file__).resolve().parents[2]
-REAL_DATA = Path(os.environ.get("STEDI_REAL_DATA", PROJECT.parent / "shared/data/stedi"))
-needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"the real data set is not in {REAL_DATA}")
 
 STEP = '{"sensorReadingTime":7,"serialNumber":"s","distanceFromObject":5}'
 USED = {"sensorreadingtime": 7, "serialnumber": "s", "distancefromobject": 5}
@@ -30,14 +27,15 @@ def read(tmp_path, content, name="f.json", source="step_trainer_landing"):
 
 
 def test_a_line_of_a_landing_file_is_a_record_wherever_its_white_space_is(tmp_path):
-    found, lines = read(tmp_path, f"\ufeff \t{STEP}\r\n\r\n \ufeff\n\ufeff\n{STEP}")
+    found, lines = read(tmp_path, f"\ufeff \t{STEP}\r\n\r\n \ufeff\n\ufeff\n\ufeff{STEP}\n\r{STEP}")
 
     assert found == [
-        (1, USED, STEP, True),
+        (1, USED, STEP, False),
         (3, "not_json", "\ufeff", False),
-        (5, USED, STEP, False),
+        (5, USED, STEP, True),
+        (6, USED, STEP, True),
     ]
-    assert lines == 5
+    assert lines == 7
 
 
 def test_objects_on_one_line_are_records_up_to_the_first_thing_that_is_none(tmp_path):
@@ -407,7 +405,6 @@ FIVE_TABLES = (
 )
 
 
-@needs_real_data
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
@@ -416,35 +413,33 @@ FIVE_TABLES = (
         (("reading_time", "customer_and_time"), (482, 32_025, 464, 11_297, 32_025)),
     ],
 )
-def test_the_real_data_gives_the_known_results(parameters, expected):
-    found = lakehouse(REAL_DATA, *parameters).tables
+def test_the_real_data_gives_the_known_results(real_data, parameters, expected):
+    found = lakehouse(real_data, *parameters).tables
 
     assert tuple(found[table].total() for table in FIVE_TABLES) == expected
     assert not found["landing_quarantine"]
 
 
-@needs_real_data
-def test_every_device_of_the_real_data_belongs_to_whom_the_website_says():
-    landing = lakehouse(REAL_DATA).landing
+def test_every_device_of_the_real_data_belongs_to_whom_the_website_says(real_data):
+    landing = lakehouse(real_data).landing
     devices = ownership(*([record.values for record in landing[source].used] for source in FOLDERS))
 
     assert Counter(source for _, source, _, _ in devices.values()) == {"website_confirmed": 956}
     assert all(instants == covered for _, _, instants, covered in devices.values())
 
 
-@needs_real_data
-def test_the_real_data_with_thirty_serial_numbers_gives_the_same_steps(tmp_path):
+def test_the_real_data_with_thirty_serial_numbers_gives_the_same_steps(real_data, tmp_path):
     (tmp_path / "customer").mkdir()
     for folder in ("accelerometer", "step_trainer"):
-        (tmp_path / folder).symlink_to(REAL_DATA / folder)
-    (delivered,) = (REAL_DATA / "customer").iterdir()
+        (tmp_path / folder).symlink_to(real_data / folder)
+    (delivered,) = (real_data / "customer").iterdir()
     customers = [json.loads(line) for line in delivered.read_text().splitlines()]
     rng = random.Random(30)
     shared = rng.sample([record["serialNumber"] for record in customers], 30)
     (tmp_path / "customer" / "f.json").write_text(
         "".join(json.dumps(record | {"serialNumber": rng.choice(shared)}) + "\n" for record in customers)
     )
-    found, before = lakehouse(tmp_path).tables, lakehouse(REAL_DATA).tables
+    found, before = lakehouse(tmp_path).tables, lakehouse(real_data).tables
 
     assert found["step_trainer_trusted"] == before["step_trainer_trusted"]
     assert found["machine_learning_curated"] == before["machine_learning_curated"]

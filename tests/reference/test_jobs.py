@@ -1,0 +1,146 @@
+"""The jobs against the reference, row by row; and what must not change a result, or change it in a known way.
+
+``STEDI_EXAMPLES`` says how many generated deliveries to try: more than the few of every run, now and then.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from lakehouse.errors import TooManyRefusedError
+
+from include.sample.generate import generate
+from tests.reference.deliveries import deliveries, write
+from tests.reference.job_runs import content, create_tables, run_jobs
+from tests.reference.lakehouse_reference import COLUMNS, lakehouse
+
+EXAMPLES = int(os.environ.get("STEDI_EXAMPLES", "4"))
+TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
+TRUSTED += ("machine_learning_curated", "device_owners")
+
+
+@pytest.fixture(scope="module")
+def run(spark):
+    create_tables(spark)
+    return lambda landing, **parameters: run_jobs(spark, landing, **parameters)
+
+
+def assert_equal(found, expected):
+    for table in expected:
+        # How each device's owner was decided is counted in the audit, too, and not by the reference.
+        rows = Counter({row: n for row, n in found[table].items() if (table, row[1]) != ("job_audit", "device_owners")})
+        assert (table, rows - expected[table], expected[table] - rows) == (table, Counter(), Counter())
+
+
+# A failure is shown as it was found: to shrink it would take an hour.
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(
+    delivery=deliveries(),
+    consent_policy=st.sampled_from(["customer", "reading_time"]),
+    match_on=st.sampled_from(["customer_and_time", "time"]),
+)
+def test_every_row_of_every_table_is_the_references(run, tmp_path_factory, delivery, consent_policy, match_on):
+    landing = tmp_path_factory.mktemp("landing")
+    write(delivery, landing)
+    found = run(landing, consent_policy=consent_policy, match_on=match_on)
+    assert_equal(found, lakehouse(landing, consent_policy, match_on).tables)
+
+
+# --- what must not change a result, or change it in a known way
+
+
+@pytest.fixture(scope="module")
+def hard(run, tmp_path_factory):
+    """A delivery with the website's defect and damaged records, and what a run makes of it."""
+    landing = tmp_path_factory.mktemp("hard")
+    generate(landing, 25, 5, shared_serials=3, damage=0.05)
+    shutil.rmtree(landing / "_expected")
+    return landing, run(landing)
+
+
+@pytest.fixture
+def copy(hard, tmp_path):
+    return shutil.copytree(hard[0], tmp_path / "copy")
+
+
+def test_a_hard_delivery_gives_the_references_rows(hard):
+    landing, found = hard
+    assert all(found[table] for table in COLUMNS)
+    assert_equal(found, lakehouse(landing).tables)
+
+
+def test_the_order_the_split_and_the_repetition_of_files_change_nothing(hard, run, copy):
+    rng = random.Random(1)
+    for number, path in enumerate(sorted(path for path in copy.rglob("*.json") if path.is_file())):
+        lines = path.read_bytes().splitlines(keepends=True)
+        # Between two lines that are whole records by themselves.
+        cuts = [at for at in range(1, len(lines)) if all(is_record(line) for line in lines[at - 1 : at + 1])]
+        cut = rng.choice(cuts)
+        path.unlink()
+        (path.parent / f"{rng.random()}").write_bytes(b"".join(lines[cut:]))
+        (path.parent / "part" / str(number)).mkdir(parents=True)
+        (path.parent / "part" / str(number) / "first").write_bytes(b"".join(lines[:cut]))
+        (path.parent / "part" / str(number) / "again").write_bytes(b"".join(lines[:cut]))
+    found = run(copy)
+    assert {table: found[table] for table in TRUSTED} == {table: hard[1][table] for table in TRUSTED}
+
+
+def is_record(line):
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def test_a_person_without_consent_changes_nothing_for_the_others(hard, run, copy):
+    instants = range(1_700_000_000_000, 1_700_000_600_000, 60_000)
+    customer = {"customerName": "New", "email": "new@example.com", "serialNumber": "new", "lastUpdateDate": 1}
+    readings = [{"user": "new@example.com", "timestamp": at, "x": 0.5, "y": 0.5, "z": 0.5} for at in instants]
+    steps = [{"sensorReadingTime": at, "serialNumber": "new", "distanceFromObject": 1} for at in instants]
+    for folder, records in (("customer", [customer]), ("accelerometer", readings), ("step_trainer", steps)):
+        (copy / folder / "new.json").write_text("".join(json.dumps(record) + "\n" for record in records))
+    found = run(copy)
+    assert {table: found[table] for table in TRUSTED} == {table: hard[1][table] for table in TRUSTED}
+    assert found["landing_quarantine"] == hard[1]["landing_quarantine"]
+
+
+def test_a_permutation_of_people_permutes_the_result(hard, run, copy):
+    files = {path: path.read_bytes() for path in copy.rglob("*.json")}
+    email = re.compile(rb"[a-z0-9.]+@example\.com", re.IGNORECASE)
+    people = sorted({found.lower() for content in files.values() for found in email.findall(content)})
+    others = dict(zip(people, people[1:] + people[:1], strict=True))
+    for path, content in files.items():
+        path.write_bytes(email.sub(lambda found: others[found[0].lower()], content))
+    found = run(copy)
+
+    def permuted(tables, others):
+        return {
+            table: Counter(
+                tuple(others.get(value.strip().lower(), value) if isinstance(value, str) else value for value in row)
+                for row in tables[table].elements()
+            )
+            for table in TRUSTED
+        }
+
+    renamed = {before.decode(): after.decode() for before, after in others.items()}
+    unchanged = {name: name for name in renamed}
+    assert permuted(found, unchanged) == permuted(hard[1], renamed)
+
+
+def test_too_many_refused_records_stop_the_run_and_no_table_changes(run, spark, tmp_path):
+    before = content(spark)
+    generate(tmp_path, 5, 6)
+    with next((tmp_path / "accelerometer").glob("*.json")).open("a") as file:
+        file.write("broken\n" * 60)
+    with pytest.raises(TooManyRefusedError, match=r"^accelerometer_landing: 60 of .*stedi\.landing_quarantine"):
+        run(tmp_path, max_refused=0.05)
+    after = content(spark)
+    # The job before it was not concerned; it comes again with the next run.
+    assert {table: after[table] for table in TRUSTED[1:]} == {table: before[table] for table in TRUSTED[1:]}
+    assert {row[:2] for row in after["landing_quarantine"] if row[0] == "accelerometer_landing"} != set()
