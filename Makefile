@@ -6,7 +6,7 @@
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MATCH_ON KEEP SQL FORMAT UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
+VARIABLES := LANDING CONSENT_POLICY MATCH_ON MAX_REFUSED KEEP SQL FORMAT UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
@@ -21,6 +21,7 @@ help:
 	@echo '                                                      accelerometer/ and step_trainer/'
 	@echo '                 CONSENT_POLICY=customer|reading_time whether consent covers earlier readings, or not'
 	@echo '                 MATCH_ON=customer_and_time|time      how readings are paired (time: for comparison only)'
+	@echo '                 MAX_REFUSED=0.05                     the share of a source that may be refused'
 	@echo '                 KEEP=1                               delivers into the lake that is there'
 	@echo 'make query     asks Athena:  make query SQL="select * from customer_trusted limit 5"'
 	@echo '                 FORMAT=table|csv'
@@ -37,7 +38,8 @@ help:
 install: .venv/installed .local/jars/fetched
 
 run: install
-	$(LOCAL_AWS) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" $(if $(KEEP),--keep)
+	$(LOCAL_AWS) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" \
+	  --max-refused "$$MAX_REFUSED" $(if $(KEEP),--keep)
 
 query: install
 	$(LOCAL_AWS) query --format "$$FORMAT" -- "$$SQL"

@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the DAG once."""
     from local_aws import run
 
-    return run.run(arguments.landing, arguments.consent_policy, arguments.match_on, keep=arguments.keep)
+    options = (arguments.landing, arguments.consent_policy, arguments.match_on, arguments.max_refused)
+    return run.run(*options, keep=arguments.keep)
 
 
 def query(arguments: argparse.Namespace) -> int:
@@ -89,6 +90,7 @@ def main() -> int:
     command.add_argument("--landing", help="a directory or an s3:// prefix")
     command.add_argument("--consent-policy")
     command.add_argument("--match-on")
+    command.add_argument("--max-refused")
     command.add_argument("--keep", action="store_true", help="deliver into the lake that is there")
     command = commands.add_parser("query", help=query.__doc__)
     command.set_defaults(function=query)

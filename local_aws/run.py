@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
 from rich import box
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -20,7 +22,7 @@ from rich.text import Text
 
 from local_aws import airflow_home, service
 from local_aws.locks import Lock
-from local_aws.query import Athena
+from local_aws.query import Athena, QueryError
 from local_aws.settings import PROJECT, CommandError, LocalAws, lakehouse_settings, local_root
 
 CONSENT_POLICIES = ("customer", "reading_time")
@@ -58,7 +60,9 @@ def start_local_aws() -> None:
     service.start(LocalAws.from_environment(), bucket=settings.bucket, role=role)
 
 
-def run_conf(landing: str | None, consent_policy: str | None, match_on: str | None) -> dict[str, str]:
+def run_conf(
+    landing: str | None, consent_policy: str | None, match_on: str | None, max_refused: str | None = None
+) -> dict[str, Any]:
     """The DAG's params for this run; raises ``CommandError`` for a value that cannot work."""
     conf = {}
     if landing:
@@ -71,7 +75,16 @@ def run_conf(landing: str | None, consent_policy: str | None, match_on: str | No
             raise CommandError(f"{name.upper()} is {value!r}; it can be {' or '.join(allowed)}")
         if value:
             conf[name] = value
+    if max_refused:
+        conf["max_refused"] = _share("MAX_REFUSED", max_refused)
     return conf
+
+
+def _share(name: str, value: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (share := float(value)) <= 1:
+            return share
+    raise CommandError(f"{name} is {value!r}; it must be a share, from 0 to 1")
 
 
 def landing_source(landing: str) -> str:
@@ -87,13 +100,15 @@ def landing_source(landing: str) -> str:
     return str(directory.resolve())
 
 
-def run(landing: str | None, consent_policy: str | None, match_on: str | None, *, keep: bool) -> int:
+def run(
+    landing: str | None, consent_policy: str | None, match_on: str | None, max_refused: str | None, *, keep: bool
+) -> int:
     """Runs the DAG once and reports it on standard output and in ``summary.json``; returns the exit code.
 
     landing: a directory or an ``s3://`` prefix; keep: deliver into the lake that is there, instead of an empty one.
     """
     started = time.monotonic()
-    conf = run_conf(landing, consent_policy, match_on)
+    conf = run_conf(landing, consent_policy, match_on, max_refused)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     refusal = CommandError("another `make run` is at work on this lake; wait for its end, or end it with `make stop`")
@@ -141,6 +156,7 @@ class _Outcome:
         tables = Athena().count_rows(TABLES)
         seconds = time.monotonic() - started
         checks = self.checks()
+        audit = _audit(self.run_id)
         summary = {
             "run_id": self.run_id,
             "state": self.state,
@@ -162,11 +178,39 @@ class _Outcome:
                 for check in checks
             ]
             console.print(_table("check", "state", "violations", "figures", rows=rows))
+        for line in _told(audit):
+            _print(console, line)
         for failure in self.failures:
             _print(console, f"{failure['task_id']} failed: {_sentence(failure['reason'])}", style="red")
             _print(console, f"  its log: {failure['log']}")
         _print(console, f"{self.state} in {seconds:.0f} s; the same as JSON: {shown(path)}")
         _print(console, 'look further: make query SQL="select * from machine_learning_curated limit 10", or make ui')
+
+
+def _audit(run_id: str) -> Counter:
+    """{(source, outcome): records} of what the jobs judged in a run; empty where there is no such table yet."""
+    athena, found = Athena(), Counter()
+    with contextlib.suppress(QueryError, BotoCoreError):
+        query = athena.start(f"SELECT source, outcome, records FROM job_audit WHERE run_id = '{run_id}'")
+        athena.wait(query)
+        for source, outcome, records in athena.result(query)[1]:
+            found[source, outcome] += int(records)
+    return found
+
+
+def _told(audit: Counter) -> Iterator[str]:
+    """What became of the delivered records, and of the devices, in a line each."""
+    for source in (source for source in TABLES if (source, "lines") in audit):
+        read, refused, repaired = (audit[source, outcome] for outcome in ("read", "refused", "repaired"))
+        look = "; see landing_quarantine" if refused else ""
+        yield f"{source}: {read:,} records read, {refused:,} of them refused, {repaired:,} repaired{look}"
+    if devices := audit["device_owners", "read"]:
+        how = [audit["device_owners", source] for source in ("website_confirmed", "readings", "website")]
+        confirmed, corrected, website = how
+        yield (
+            f"{devices:,} devices: the readings confirm the website on {confirmed:,} and correct it on {corrected:,}, "
+            f"{website:,} are on the website's word alone, {devices - sum(how):,} have no known owner"
+        )
 
 
 class _Progress:
@@ -222,7 +266,7 @@ def _lake_to_itself(progress: _Progress) -> Iterator[None]:
         airflow_home.pause(False)
 
 
-def _follow(conf: dict[str, str], keep: bool, lock: int, progress: _Progress, outcome: _Outcome) -> None:
+def _follow(conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, outcome: _Outcome) -> None:
     """Starts the DAG's run in a child process, and shows what it tells until its end."""
     log = airflow_home.logs() / "make_run.log"
     local_aws = LocalAws.from_environment()

@@ -85,7 +85,8 @@ class Job:
         of tables that the job fills beside its own; each is replaced first, in a commit of its own.
 
         Of a landing table among the sources, the refused records replace those that landing_quarantine has of it,
-        without the text of those that mention somebody in ``withheld`` (see quarantine); if they are more than ``max_refused`` allows, ``TooManyRefusedError`` is raised, and nothing else changes.
+        without the text of those that mention somebody in ``withheld`` (see quarantine); if they are more than
+        ``max_refused`` allows, ``TooManyRefusedError`` is raised, and nothing else changes.
 
         The order of the commits: quarantine, tables, audit. Whoever finds a run in the audit finds its tables and its
         quarantine; whoever finds it in the quarantine alone sees which deliveries a run that failed had refused. A

@@ -102,5 +102,5 @@ def check_refused(source: str, counts: list[Count], max_refused: float, where_to
     if refused > max_refused * read:
         raise TooManyRefusedError(
             f"{source}: {refused:,} of {read:,} records are refused ({refused / read:.2%}), more than max_refused = "
-            f"{max_refused:.2%} allows. No table was changed. See which ones, and why: {where_to_look}"
+            f"{max_refused:.2%} allows. This job changed no table. See which ones, and why: {where_to_look}"
         )

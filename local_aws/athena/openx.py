@@ -22,8 +22,8 @@ class _Number(str):
 
 
 def strict_json(text: str, columns: list[str]) -> str:
-    """The same object as strict JSON with keys in lower case, or an object of ``columns`` with the elements of an array;
-    raises ``Malformed``."""
+    """The same object as strict JSON with keys in lower case, or an object of ``columns`` with the elements of an
+    array; raises ``Malformed``."""
     value = _Reader(text).value()
     return _json(dict(zip(columns, value, strict=False)) if isinstance(value, list) else value)
 

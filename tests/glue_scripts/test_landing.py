@@ -556,7 +556,7 @@ def test_more_refused_records_than_allowed_stop_the_run_with_a_message_that_help
         check_refused("step_trainer_landing", counts, 0.05, "SELECT 1")
     assert str(error.value) == (
         "step_trainer_landing: 11 of 200 records are refused (5.50%), more than max_refused = 5.00% allows. "
-        "No table was changed. See which ones, and why: SELECT 1"
+        "This job changed no table. See which ones, and why: SELECT 1"
     )
 
 

@@ -68,6 +68,7 @@ def held(path):
         (["run", "--landing", "nowhere"], "error: LANDING is 'nowhere'; there is no such directory\n"),
         (["run", "--consent-policy", "x"], "error: CONSENT_POLICY is 'x'; it can be customer or reading_time\n"),
         (["run", "--match-on", "x"], "error: MATCH_ON is 'x'; it can be customer_and_time or time\n"),
+        (["run", "--max-refused", "5"], "error: MAX_REFUSED is '5'; it must be a share, from 0 to 1\n"),
         (["query", "--format", "xml", "--", "select 1"], "error: FORMAT is 'xml'; it can be table or csv\n"),
         (["ui", "--port", "http"], "error: UI_PORT is 'http'; it must be a port's number\n"),
     ],
@@ -267,7 +268,20 @@ def test_make_hands_sql_over_as_it_was_written(printing_python, sql):
 def test_make_hands_the_options_of_a_run_over(printing_python):
     made = make("run", printing_python, "LANDING=a b/c", "CONSENT_POLICY=reading_time", "KEEP=1")
     assert json.loads(made.stdout) == (
-        ["-m", "local_aws", "run", "--landing", "a b/c", "--consent-policy", "reading_time", "--match-on", "", "--keep"]
+        [
+            "-m",
+            "local_aws",
+            "run",
+            "--landing",
+            "a b/c",
+            "--consent-policy",
+            "reading_time",
+            "--match-on",
+            "",
+            "--max-refused",
+            "",
+            "--keep",
+        ]
     )
 
 

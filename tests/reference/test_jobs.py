@@ -113,10 +113,10 @@ def test_a_person_without_consent_changes_nothing_for_the_others(hard, run, copy
 def test_a_permutation_of_people_permutes_the_result(hard, run, copy):
     files = {path: path.read_bytes() for path in copy.rglob("*.json")}
     email = re.compile(rb"[a-z0-9.]+@example\.com", re.IGNORECASE)
-    people = sorted({found.lower() for content in files.values() for found in email.findall(content)})
+    people = sorted({found.lower() for written in files.values() for found in email.findall(written)})
     others = dict(zip(people, people[1:] + people[:1], strict=True))
-    for path, content in files.items():
-        path.write_bytes(email.sub(lambda found: others[found[0].lower()], content))
+    for path, written in files.items():
+        path.write_bytes(email.sub(lambda found: others[found[0].lower()], written))
     found = run(copy)
 
     def permuted(tables, others):
