@@ -266,10 +266,14 @@ def decoded(value: str, column: str, kind: str, null_for_invalid: bool) -> str:
         return f"lower({value}) = 'true'"
     if kind in ("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT"):
         whole = f"TRY_CAST(regexp_extract({value}, '^[+-]?[0-9]+') AS {kind})"
-        hexadecimal = f"error('NOT_SUPPORTED: octal and hexadecimal numbers in JSON (column {column})')"
+        digits = f"list_transform(string_split(substr({value}, 2), ''), lambda digit: TRY_CAST(digit AS HUGEINT))"
+        octal = f"TRY_CAST(list_reduce({digits}, lambda number, digit: number * 8 + digit) AS {kind})"
         return (
             f"CASE WHEN {value} IS NULL THEN NULL "
-            f"WHEN regexp_full_match({value}, '0[0-8].*|0[xX].*') THEN {hexadecimal} "
+            f"WHEN regexp_full_match({value}, '0[0-7]+') AND {octal} IS NOT NULL THEN {octal} "
+            f"WHEN regexp_full_match({value}, '0[xX][0-9a-fA-F]+') AND TRY_CAST({value} AS {kind}) IS NOT NULL "
+            f"THEN TRY_CAST({value} AS {kind}) "
+            f"WHEN regexp_full_match({value}, '0[0-8].*|0[xX].*') THEN {invalid} "
             f"WHEN regexp_full_match({value}, '[+-]?[0-9]+([.][0-9]*)?') AND {whole} IS NOT NULL THEN {whole} "
             f"WHEN regexp_full_match({value}, '[+-]?[0-9.]+[eE][+-]?[0-9]+') "
             f"AND TRY_CAST(trunc(TRY_CAST({value} AS DOUBLE)) AS {kind}) IS NOT NULL "
