@@ -241,9 +241,19 @@ def test_a_value_that_does_not_fit_is_null_where_the_table_says_so(athena):
         (b'{"user": "\xff\xc3\xa9"}', ["\ufffd\u00e9", None]),
         (b'{"user": "%s"}' % (b"x" * 10_000_000), ["x" * 10_000_000, None]),
     ],
-    ids="comma after,two objects,lenient,same key twice,no object,blank,array,octal,hexadecimal,not UTF-8,10 MB".split(
-        ","
-    ),
+    ids=[
+        "comma after",
+        "two objects",
+        "lenient",
+        "same key twice",
+        "no object",
+        "blank",
+        "array",
+        "octal",
+        "hexadecimal",
+        "not UTF-8",
+        "10 MB",
+    ],
 )
 def test_a_line_is_read_as_the_serde_reads_it(athena, line, values):
     table = athena.landing("`user` string, `timestamp` bigint", READING + line + b"\r\n" + READING)
