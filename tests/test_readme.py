@@ -1,0 +1,29 @@
+"""The README's promises that can be checked by reading."""
+
+import ast
+import re
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+README = (PROJECT / "README.md").read_text()
+
+
+def test_every_hard_case_of_the_readme_is_shown_by_tests_that_exist():
+    tests = {
+        node.name
+        for path in (PROJECT / "tests").rglob("test_*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    cases = re.search(r"\| hard case \|.*?\n\n", README, re.DOTALL)[0].splitlines()[2:]
+    assert len(cases) > 20
+    for case in filter(None, cases):
+        shown_by = re.findall("`(test_[a-z0-9_]+)`", case)
+        assert shown_by, case
+        assert set(shown_by) <= tests, case
+
+
+def test_every_path_of_the_readme_exists():
+    paths = re.findall(r"`((?:dags|docs|glue_scripts|include|plugins|tests|local_aws)/[\w./]*)`", README)
+    assert len(paths) > 10
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
