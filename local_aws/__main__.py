@@ -23,7 +23,7 @@ def isolate() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
     # A job or a query on this machine takes seconds, and what made it fail does not go away in a minute.
-    os.environ.setdefault("STEDI_POLL_SECONDS", "0.5")
+    os.environ.setdefault("STEDI_POLL_SECONDS", "0.2")
     os.environ.setdefault("STEDI_RETRY_SECONDS", "5")
 
 
