@@ -20,9 +20,9 @@ PARAMS = {
         minimum=0,
         maximum=YEAR,
         title="Hours to keep snapshots",
-        description="An earlier content of a table can be read for this long after it was replaced, and is deleted at "
-        "the next maintenance after that. 0 carries out a withdrawal at once: a query or job that is reading a table "
-        "may then fail, for its files are deleted under it.",
+        description="The content of a table can be read for this long after it was replaced, and is deleted at the "
+        "next maintenance after that. 0 carries out a withdrawal at once: a query or job that is reading a replaced "
+        "content may then fail, since its files go.",
     ),
     "orphan_hours": Param(
         24,
@@ -48,7 +48,7 @@ their files for snapshots to be read. This deletes it, with one Glue job over al
 | step | what it does to each table |
 |---|---|
 | compact | makes few large files of many small ones, of data and of manifests |
-| expire snapshots | deletes all snapshots but the last that are older than `snapshot_hours`, and their files |
+| expire snapshots | deletes snapshots that were replaced more than `snapshot_hours` ago, and their files |
 | remove orphan files | deletes what failed jobs left behind, where it is older than `orphan_hours` |
 
 To carry out a withdrawal at once, let `stedi_lakehouse` run on the record that withdraws, and **Trigger** this with

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 from lakehouse.job import _Arguments
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812
 
 CATALOG = "glue_catalog"
 
 
 class Maintenance(NamedTuple):
-    """The job's arguments: ``database`` and its Iceberg ``tables``; ``snapshot_hours`` and ``orphan_hours``, how old
-    an earlier snapshot, and a file of no snapshot, may become."""
+    """The job's arguments: ``database`` and its Iceberg ``tables``; ``snapshot_hours``, how long a replaced
+    snapshot stays, and ``orphan_hours``, how old a file of no snapshot may become."""
 
     database: str
     tables: list[str]
@@ -53,16 +54,29 @@ def maintain(spark: SparkSession, table: str, snapshot_hours: float, orphan_hour
     compacted = _call(spark, "rewrite_data_files", table, _map("options", options))
     # A manifest keeps the column bounds, emails among them, of the files that a commit removed until it is rewritten.
     _call(spark, "rewrite_manifests", table)
-    snapshots = spark.table(f"{CATALOG}.{table}.snapshots")
-    before = snapshots.count()
-    older_than = f"older_than => TIMESTAMP '{_ago(snapshot_hours).isoformat()}'"
-    expired = _call(spark, "expire_snapshots", table, older_than, "retain_last => 1")
+    snapshots, files = expire_snapshots(spark, table, snapshot_hours)
     return {
         "files compacted": compacted["rewritten_data_files_count"],
-        "snapshots expired": before - snapshots.count(),
-        "files deleted": sum(count or 0 for name, count in expired.items() if name.startswith("deleted_")),
+        "snapshots expired": snapshots,
+        "files deleted": files,
         "orphans deleted": remove_orphan_files(spark, table, orphan_hours),
     }
+
+
+def expire_snapshots(spark: SparkSession, table: str, hours: float) -> tuple[int, int]:
+    """Expires the snapshots that were replaced longer ago; gives their number, and that of the files deleted.
+
+    Iceberg goes by when a snapshot was written. One written last week may have been read a minute ago: what was the
+    table's content at any time in the last ``hours`` stays.
+    """
+    snapshots = spark.table(f"{CATALOG}.{table}.snapshots")
+    current_then = F.max(F.when(F.col("committed_at") <= F.lit(_ago(hours)), F.col("committed_at")))
+    before, millis = snapshots.select(F.count("*"), F.unix_millis(current_then)).first()
+    if millis is None:
+        return 0, 0
+    older_than = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=millis)
+    deleted = _call(spark, "expire_snapshots", table, f"older_than => TIMESTAMP '{older_than.isoformat()}'")
+    return before - snapshots.count(), sum(deleted.values())
 
 
 def remove_orphan_files(spark: SparkSession, table: str, hours: float) -> int:
