@@ -69,8 +69,8 @@ def expire_snapshots(spark: SparkSession, table: str, hours: float) -> tuple[int
     Iceberg goes by when a snapshot was written. One written last week may have been read a minute ago: what was the
     table's content at any time in the last ``hours`` stays.
     """
-    snapshots = spark.table(f"{CATALOG}.{table}.snapshots")
     current_then = F.max(F.when(F.col("committed_at") <= F.lit(_ago(hours)), F.col("committed_at")))
+    snapshots = spark.table(f"{CATALOG}.{table}.snapshots")
     before, millis = snapshots.select(F.count("*"), F.unix_millis(current_then)).first()
     if millis is None:
         return 0, 0

@@ -16,6 +16,7 @@ LAKE = "lake/maintenance.db"
 # In each table, Zoe and her phone have been, and are not there any more.
 SCRIPT = f"""
 import sys
+import time
 import stedi_maintenance
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import col, lit
@@ -57,6 +58,13 @@ for tables, hours in (("small", "24"), (",".join([*TABLES, "missing"]), "0")):
     sys.argv += ["--tables", tables, "--snapshot_hours", hours, "--orphan_hours", hours]
     stedi_maintenance.main()
 
+read = table("read")
+for name in ("ann", "bob", "cid"):
+    rows(name).writeTo(read).append()
+since = time.time()
+time.sleep(1)
+rows("dee").writeTo(read).append()
+print("expired", stedi_maintenance.expire_snapshots(spark, "maintenance.read", (time.time() - since) / 3600)[0])
 print("same" if before == {{name: content(name) for name in TABLES}} else "changed")
 """
 
@@ -72,7 +80,8 @@ def maintained(aws):
         "--conf": ICEBERG_CONF,
         "--extra-py-files": f"{code['lakehouse']},{code['stedi_maintenance']}",
     }
-    run = jobs.run("maintains", SCRIPT, DefaultArguments=arguments)
+    jobs.create("maintains", SCRIPT, DefaultArguments=arguments, Timeout=3000)
+    run = jobs.wait("maintains", jobs.start("maintains"), seconds=300)
     assert run["JobRunState"] == "SUCCEEDED", jobs.log(run, "error")
     return jobs.log(run)
 
@@ -83,6 +92,10 @@ def files(s3, folder):
 
 def test_what_is_younger_than_the_hours_stays(maintained):
     assert maintained[0] == "small: 6 files compacted, 0 snapshots expired, 0 files deleted, 0 orphans deleted"
+
+
+def test_a_snapshot_that_was_the_table_s_content_within_the_hours_stays_however_old_it_is(maintained):
+    assert maintained[-2] == "expired 2"  # of four: the third was current until the fourth came, within these hours
 
 
 def test_all_snapshots_but_the_last_go_with_their_files_and_so_do_orphans(maintained):
@@ -108,7 +121,11 @@ def test_the_compacted_file_is_compressed_as_the_table_s_files_are(maintained, a
 def test_no_byte_is_left_of_what_was_removed(maintained, aws):
     found = warehouse.find(aws.client("s3"), BUCKET, f"{LAKE}/", ["zoe", "ann@example.com"])
     assert found["zoe"] == set()
-    assert {key.removeprefix(f"{LAKE}/").split("/")[0] for key in found["ann@example.com"]} == {"small", "partly"}
+    assert {key.removeprefix(f"{LAKE}/").split("/")[0] for key in found["ann@example.com"]} == {
+        "small",
+        "partly",
+        "read",
+    }
     assert {key.rpartition(".")[2] for key in found["ann@example.com"]} == {"parquet", "avro"}
 
 
