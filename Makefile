@@ -2,11 +2,12 @@
 # Needs make and Python 3.11; everything else goes to .venv and .local, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run query ui test generate stop clean
+.PHONY: help install run maintain query ui test generate stop clean
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MATCH_ON MAX_REFUSED KEEP SQL FORMAT UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
+VARIABLES := LANDING CONSENT_POLICY MATCH_ON MAX_REFUSED KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT UI_PORT \
+  OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
@@ -23,6 +24,8 @@ help:
 	@echo '                 MATCH_ON=customer_and_time|time      how readings are paired (time: for comparison only)'
 	@echo '                 MAX_REFUSED=0.05                     the share of a source that may be refused'
 	@echo '                 KEEP=1                               delivers into the lake that is there'
+	@echo 'make maintain  deletes what the tables held before, where it is old enough'
+	@echo '                 SNAPSHOT_HOURS=24  ORPHAN_HOURS=24   both 0 carry out a withdrawal at once'
 	@echo 'make query     asks Athena:  make query SQL="select * from customer_trusted limit 5"'
 	@echo '                 FORMAT=table|csv'
 	@echo 'make ui        the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
@@ -40,6 +43,9 @@ install: .venv/installed .local/jars/fetched
 run: install
 	$(LOCAL_AWS) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" \
 	  --max-refused "$$MAX_REFUSED" $(if $(KEEP),--keep)
+
+maintain: install
+	$(LOCAL_AWS) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --orphan-hours "$$ORPHAN_HOURS"
 
 query: install
 	$(LOCAL_AWS) query --format "$$FORMAT" -- "$$SQL"

@@ -6,32 +6,18 @@ workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the fi
 logs:FilterLogEvents on /aws-glue/jobs/*.
 """
 
-from datetime import timedelta
-
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task
 from athena_quality_sensor import AthenaQualitySensor
-from glue_code import upload_code
-from glue_job_failure import log_glue_reason
+from glue_job import glue_job, upload_glue_code
 from lakehouse_settings import PROJECT, Settings
-from landing_delivery import SOURCES, deliver
+from lakehouse_tables import BESIDE, JOBS, LANDING_TABLES, TABLES
+from landing_delivery import deliver
 
 settings = Settings.from_environment()
 
-LANDING_TABLES = list(SOURCES.values())
-# The jobs, named after the tables that they fill.
-JOBS = [
-    "customer_trusted",
-    "accelerometer_trusted",
-    "customers_curated",
-    "step_trainer_trusted",
-    "machine_learning_curated",
-]
-#: What a job fills beside its own table.
-BESIDE = {"step_trainer_trusted": ["device_owners"]}
-TABLES = [*LANDING_TABLES, "landing_quarantine", "landing_repaired", *JOBS, "device_owners", "job_audit"]
 CHECKS = [
     "consent",
     "unique_keys",
@@ -78,14 +64,6 @@ PARAMS = {
     ),
 }
 
-ICEBERG = {
-    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-    "spark.sql.catalog.glue_catalog": "org.apache.iceberg.spark.SparkCatalog",
-    "spark.sql.catalog.glue_catalog.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
-    "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-    "spark.sql.catalog.glue_catalog.warehouse": f"s3://{settings.bucket}/warehouse",
-}
-
 with DAG(
     dag_id="stedi_lakehouse",
     description="Raw JSON deliveries become trusted tables for data scientists, with consent as an invariant",
@@ -109,11 +87,7 @@ file share one name. Running it again changes nothing unless the landing data ch
     catchup=False,
     max_active_runs=1,
     params=PARAMS,
-    default_args={
-        "retries": settings.retries,
-        "retry_delay": timedelta(seconds=settings.retry_seconds),
-        "execution_timeout": timedelta(minutes=10),
-    },
+    default_args=settings.task_defaults,
     template_searchpath=[str(PROJECT / "include" / "sql")],
     user_defined_macros={"lake": {"bucket": settings.bucket, "database": settings.database, "jobs": JOBS}},
     tags=["stedi", "glue", "athena", "iceberg"],
@@ -128,11 +102,6 @@ file share one name. Running it again changes nothing unless the landing data ch
         """Landing table -> files in the source, and files sent because they were new or changed."""
         return deliver(S3Hook().get_conn(), params["landing"], settings.bucket)
 
-    @task(task_id="upload_code")
-    def upload_glue_code() -> dict[str, str]:
-        """Script or package -> its location."""
-        return upload_code(S3Hook().get_conn(), PROJECT / "glue_scripts", settings.bucket)
-
     def athena(task_id: str, sql_file: str) -> AthenaOperator:
         return AthenaOperator(
             task_id=task_id,
@@ -142,42 +111,17 @@ file share one name. Running it again changes nothing unless the landing data ch
             sleep_time=settings.poll_seconds,
         )
 
-    def glue_job(table: str) -> GlueJobOperator:
-        return GlueJobOperator(
-            task_id=table,
-            job_name=table,
-            job_desc=f"Fills {settings.database}.{table}",
-            script_location=f"{{{{ ti.xcom_pull('upload_code')['{table}'] }}}}",
-            script_args={
-                "--run_id": "{{ run_id }}",
-                "--database": settings.database,
+    def fill(table: str) -> GlueJobOperator:
+        return glue_job(
+            settings,
+            table,
+            f"Fills {settings.database}.{table}",
+            {
                 "--landing": f"s3://{settings.bucket}",
                 "--consent_policy": "{{ params.consent_policy }}",
                 "--match_on": "{{ params.match_on }}",
                 "--max_refused": "{{ params.max_refused }}",
             },
-            iam_role_arn=settings.glue_role_arn,
-            create_job_kwargs={
-                "GlueVersion": "5.1",
-                "WorkerType": settings.worker_type,
-                "NumberOfWorkers": settings.number_of_workers,
-                "Timeout": 60,  # minutes
-                "DefaultArguments": {
-                    "--datalake-formats": "iceberg",
-                    "--extra-py-files": "{{ ti.xcom_pull('upload_code')['lakehouse'] }}",
-                    # Glue takes several settings as one argument.
-                    "--conf": " --conf ".join(f"{name}={value}" for name, value in ICEBERG.items()),
-                },
-            },
-            update_config=True,
-            retry_limit=0,  # retries are Airflow's
-            stop_job_run_on_kill=True,
-            verbose=True,
-            job_poll_interval=settings.poll_seconds,
-            # Longer than Glue's own time-out: Glue ends a slow job, this ends a wait for a state that never comes.
-            execution_timeout=timedelta(minutes=70),
-            on_failure_callback=log_glue_reason,
-            on_retry_callback=log_glue_reason,
             outlets=[asset(output) for output in [table, *BESIDE.get(table, [])]],
         )
 
@@ -193,12 +137,12 @@ file share one name. Running it again changes nothing unless the landing data ch
             timeout=600,
         )
 
-    landing, code = upload_landing(), upload_glue_code()
+    landing, code = upload_landing(), upload_glue_code(settings.bucket)
     create_database = athena("create_database", "database.sql")
     with TaskGroup("create_tables") as create_tables:
         for table in TABLES:
             athena(table, f"tables/{table}.sql")
-    jobs = {table: glue_job(table) for table in JOBS}
+    jobs = {table: fill(table) for table in JOBS}
     with TaskGroup("checks") as checks:
         for check in CHECKS:
             quality_check(check)

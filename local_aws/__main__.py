@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: ``python -m local_aws {run,query,ui,stop,clean}``."""
+"""The commands behind the Makefile: ``python -m local_aws {run,maintain,query,ui,stop,clean}``."""
 
 import argparse
 import os
@@ -28,11 +28,18 @@ def isolate() -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the DAG once."""
+    """Runs the lakehouse once."""
     from local_aws import run
 
     options = (arguments.landing, arguments.consent_policy, arguments.match_on, arguments.max_refused)
     return run.run(*options, keep=arguments.keep)
+
+
+def maintain(arguments: argparse.Namespace) -> int:
+    """Runs the maintenance once."""
+    from local_aws import run
+
+    return run.maintain(arguments.snapshot_hours, arguments.orphan_hours)
 
 
 def query(arguments: argparse.Namespace) -> int:
@@ -92,6 +99,10 @@ def main() -> int:
     command.add_argument("--match-on")
     command.add_argument("--max-refused")
     command.add_argument("--keep", action="store_true", help="deliver into the lake that is there")
+    command = commands.add_parser("maintain", help=maintain.__doc__)
+    command.set_defaults(function=maintain)
+    command.add_argument("--snapshot-hours")
+    command.add_argument("--orphan-hours")
     command = commands.add_parser("query", help=query.__doc__)
     command.set_defaults(function=query)
     command.add_argument("--format", help="table or csv")

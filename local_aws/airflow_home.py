@@ -12,6 +12,8 @@ from pathlib import Path
 from local_aws.settings import PROJECT, CommandError, local_root
 
 DAG_ID = "stedi_lakehouse"
+MAINTENANCE_DAG_ID = "stedi_maintenance"
+_DAGS = f"('{DAG_ID}', '{MAINTENANCE_DAG_ID}')"
 #: A task in one of these states waits for, or is in the hands of, a process that executes it.
 _UNFINISHED_TASK = ("scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule")
 
@@ -79,10 +81,12 @@ def _database() -> sqlite3.Connection:
 
 
 def active_runs() -> list[str]:
-    """The ids of the DAG's runs that are running or queued."""
+    """The ids of the DAGs' runs that are running or queued."""
     with closing(_database()) as database:
-        query = "SELECT run_id FROM dag_run WHERE dag_id = ? AND state IN ('running', 'queued') ORDER BY run_after"
-        return [run_id for (run_id,) in database.execute(query, (DAG_ID,))]
+        query = (
+            f"SELECT run_id FROM dag_run WHERE dag_id IN {_DAGS} AND state IN ('running', 'queued') ORDER BY run_after"
+        )
+        return [run_id for (run_id,) in database.execute(query)]
 
 
 def fail_abandoned_runs(*, only_of_make_run: bool) -> None:
@@ -91,21 +95,21 @@ def fail_abandoned_runs(*, only_of_make_run: bool) -> None:
     only_of_make_run: leaves alone the runs that a scheduler looks after.
     """
     whose = "AND triggered_by = 'TEST'" if only_of_make_run else ""
-    runs = f"SELECT run_id FROM dag_run WHERE dag_id = :dag AND state IN ('running', 'queued') {whose}"
+    runs = f"SELECT dag_id, run_id FROM dag_run WHERE dag_id IN {_DAGS} AND state IN ('running', 'queued') {whose}"
     unfinished = ", ".join(f"'{state}'" for state in _UNFINISHED_TASK)
-    values = {"dag": DAG_ID, "now": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
+    values = {"now": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")}
     with closing(_database()) as database:
         database.execute(
             f"UPDATE task_instance SET state = 'failed', end_date = :now "
-            f"WHERE dag_id = :dag AND run_id IN ({runs}) AND state IN ({unfinished})",
+            f"WHERE (dag_id, run_id) IN ({runs}) AND state IN ({unfinished})",
             values,
         )
         database.execute(
-            f"UPDATE dag_run SET state = 'failed', end_date = :now WHERE dag_id = :dag AND run_id IN ({runs})", values
+            f"UPDATE dag_run SET state = 'failed', end_date = :now WHERE (dag_id, run_id) IN ({runs})", values
         )
 
 
 def pause(paused: bool) -> None:
-    """Pauses the DAG, so that a scheduler leaves its runs alone, or lets the scheduler have it."""
+    """Pauses the DAGs, so that a scheduler leaves their runs alone, or lets the scheduler have them."""
     with closing(_database()) as database:
-        database.execute("UPDATE dag SET is_paused = ? WHERE dag_id = ?", (paused, DAG_ID))
+        database.execute(f"UPDATE dag SET is_paused = ? WHERE dag_id IN {_DAGS}", (paused,))

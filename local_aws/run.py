@@ -1,4 +1,4 @@
-"""``make run``: one run of the DAG with its real operators against the local AWS, with its progress and its summary."""
+"""``make run``, ``make maintain``: one run of a DAG with its real operators against the local AWS, and its progress."""
 
 import contextlib
 import json
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 from botocore.exceptions import BotoCoreError
 from rich import box
 from rich.console import Console
@@ -103,21 +104,35 @@ def landing_source(landing: str) -> str:
 def run(
     landing: str | None, consent_policy: str | None, match_on: str | None, max_refused: str | None, *, keep: bool
 ) -> int:
-    """Runs the DAG once and reports it on standard output and in ``summary.json``; returns the exit code.
+    """Runs the lakehouse once and reports it on standard output and in ``summary.json``; returns the exit code.
 
     landing: a directory or an ``s3://`` prefix; keep: deliver into the lake that is there, instead of an empty one.
     """
+    return _run(airflow_home.DAG_ID, run_conf(landing, consent_policy, match_on, max_refused), keep=keep)
+
+
+def maintain(snapshot_hours: str | None, orphan_hours: str | None) -> int:
+    """Runs the maintenance once on the lake that is there, and reports it likewise; returns the exit code."""
+    conf = {}
+    for name, hours in (("snapshot_hours", snapshot_hours), ("orphan_hours", orphan_hours)):
+        if hours and not hours.isdecimal():
+            raise CommandError(f"{name.upper()} is {hours!r}; it must be a whole number of hours, 0 or more")
+        if hours:
+            conf[name] = int(hours)
+    return _run(airflow_home.MAINTENANCE_DAG_ID, conf, keep=True)
+
+
+def _run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
     started = time.monotonic()
-    conf = run_conf(landing, consent_policy, match_on, max_refused)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    refusal = CommandError("another `make run` is at work on this lake; wait for its end, or end it with `make stop`")
+    refusal = CommandError("another run is at work on this lake; wait for its end, or end it with `make stop`")
     with run_lock().acquired(refusal) as lock:
         progress = _Progress()
         outcome = _Outcome()
         try:
             with progress, _lake_to_itself(progress):
-                _follow(conf, keep, lock, progress, outcome)
+                _follow(dag_id, conf, keep, lock, progress, outcome)
         except KeyboardInterrupt:
             outcome.state = "failed"
             progress.console.print("stopped", style="red")
@@ -249,7 +264,7 @@ class _Progress:
 
 @contextlib.contextmanager
 def _lake_to_itself(progress: _Progress) -> Iterator[None]:
-    """Keeps Airflow's scheduler away from the DAG, if one runs, and leaves no run "running" behind."""
+    """Keeps Airflow's scheduler away from the DAGs, if one runs, and leaves no run "running" behind."""
     progress.at_work("preparing Airflow")
     airflow_home.prepare()
     scheduler_runs = ui_lock().is_held()
@@ -266,12 +281,12 @@ def _lake_to_itself(progress: _Progress) -> Iterator[None]:
         airflow_home.pause(False)
 
 
-def _follow(conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, outcome: _Outcome) -> None:
+def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, outcome: _Outcome) -> None:
     """Starts the DAG's run in a child process, and shows what it tells until its end."""
     log = airflow_home.logs() / "make_run.log"
     local_aws = LocalAws.from_environment()
     settings = lakehouse_settings()
-    with _child(log, lock) as (child, events):
+    with _child(dag_id, log, lock) as (child, events):
         # Airflow takes seconds to load: meanwhile, the local AWS starts.
         progress.at_work("starting the local AWS and Airflow")
         start_local_aws()
@@ -296,12 +311,12 @@ def _follow(conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, ou
 
 
 @contextlib.contextmanager
-def _child(log: Path, lock: int) -> Iterator[tuple[subprocess.Popen, Iterator[dict]]]:
+def _child(dag_id: str, log: Path, lock: int) -> Iterator[tuple[subprocess.Popen, Iterator[dict]]]:
     """The process that executes the DAG, which ends, with the Glue job run at work, when this block is left."""
     reader, writer = os.pipe()
     with log.open("w") as output, os.fdopen(reader) as lines:
         child = subprocess.Popen(
-            [sys.executable, "-m", "local_aws.dag_run", airflow_home.DAG_ID, str(writer)],
+            [sys.executable, "-m", "local_aws.dag_run", dag_id, str(writer)],
             cwd=PROJECT,
             env=airflow_home.environment(),
             stdin=subprocess.PIPE,
@@ -348,12 +363,21 @@ def _show(event: dict, progress: _Progress, outcome: _Outcome, athena: Athena) -
         outcome.tasks = [task for task in outcome.tasks if task["task_id"] != task_id]
         outcome.tasks.append({"task_id": task_id, "state": state, "seconds": event["seconds"]})
         progress.finished(task_id, state, event["seconds"], details)
+        if task_id == airflow_home.MAINTENANCE_DAG_ID and state == "success":
+            for line in _printed(event["result"]):
+                _print(progress.console, f"  {line}")
         progress.at_work("waiting for the next task")
     elif event["event"] == "end":
         outcome.run_id, outcome.state, outcome.tasks = event["run_id"], event["state"], event["tasks"]
         for task in outcome.tasks:
             if task["state"] == "upstream_failed":
                 progress.finished(task["task_id"], task["state"], None, "")
+
+
+def _printed(glue_run_id: str) -> list[str]:
+    """What a Glue job has printed."""
+    request = {"logGroupName": "/aws-glue/jobs/output", "logStreamNames": [glue_run_id]}
+    return [event["message"] for event in boto3.client("logs").filter_log_events(**request)["events"]]
 
 
 def _table(*columns: str, rows: list[tuple[str, ...]]) -> Table:

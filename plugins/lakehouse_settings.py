@@ -2,7 +2,9 @@
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -47,3 +49,12 @@ class Settings:
     def athena_output(self) -> str:
         """Where Athena puts the results of the DAG's queries."""
         return f"s3://{self.bucket}/athena-results/"
+
+    @property
+    def task_defaults(self) -> dict[str, Any]:
+        """The ``default_args`` of a DAG."""
+        return {
+            "retries": self.retries,
+            "retry_delay": timedelta(seconds=self.retry_seconds),
+            "execution_timeout": timedelta(minutes=10),
+        }

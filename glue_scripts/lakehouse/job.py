@@ -26,8 +26,8 @@ REFUSED_LATER = "step_trainer_landing"
 MAX_REFUSED = 0.05
 
 
-class _Arguments(argparse.ArgumentParser):
-    """Glue shows the message of the exception that ended a script; argparse's own exit has none."""
+class Arguments(argparse.ArgumentParser):
+    """Raises ``ValueError`` where the arguments are not as they should be. Glue shows the message of the exception that ended a script; argparse's own exit has none."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"job arguments: {message}")
@@ -43,7 +43,7 @@ class Job:
     """
 
     def __init__(self, table: str, argv: list[str] | None = None) -> None:
-        parser = _Arguments(prog=table, allow_abbrev=False)
+        parser = Arguments(prog=table, allow_abbrev=False)
         for name in ("run_id", "database", "landing", "consent_policy", "match_on"):
             parser.add_argument(f"--{name}", required=True)
         parser.add_argument("--max_refused", type=float, default=MAX_REFUSED)

@@ -4,9 +4,38 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def dag():
+def dags():
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    dags = Path(__file__).resolve().parents[2] / "dags"
-    bag = BundleDagBag(dag_folder=str(dags), bundle_path=dags, bundle_name="dags")
-    return bag.dags["stedi_lakehouse"]
+    folder = Path(__file__).resolve().parents[2] / "dags"
+    return BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags").dags
+
+
+@pytest.fixture
+def rendered(dag):
+    """Gives a task of the DAG with its templates rendered, for a run with or without a logical date."""
+
+    class TaskInstance:
+        @staticmethod
+        def xcom_pull(task_ids):
+            assert task_ids == "upload_code"
+            return Code()
+
+    class Code:
+        def __getitem__(self, name):
+            return f"s3://code/{name}"
+
+    def render(task_id, logical_date=None):
+        task = dag.get_task(task_id).prepare_for_execution()
+        context = {
+            "run_id": "manual__1",
+            "params": {name: param.value for name, param in dag.params.items()},
+            "ti": TaskInstance,
+        }
+        # Airflow leaves these names out of the context of a run without a logical date.
+        if logical_date:
+            context |= {"logical_date": logical_date, "ds": logical_date.date().isoformat()}
+        task.render_template_fields(context, dag.get_template_env(force_sandboxed=False))
+        return task
+
+    return render

@@ -61,6 +61,11 @@ PARSE = """
 
 
 @pytest.fixture(scope="session")
+def dag(dags):
+    return dags["stedi_lakehouse"]
+
+
+@pytest.fixture(scope="session")
 def parsed():
     """What a fresh process finds when it parses the DAGs with the network and Variables out of reach."""
     run = subprocess.run(
@@ -73,38 +78,16 @@ def parsed():
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def rendered(dag, task_id, logical_date):
-    """A task whose templates are rendered for a run with or without a logical date."""
-    task = dag.get_task(task_id).prepare_for_execution()
-    outputs = {"upload_code": {name: f"s3://code/{name}" for name in [*JOBS, "lakehouse"]}}
-
-    class TaskInstance:
-        @staticmethod
-        def xcom_pull(task_ids):
-            return outputs[task_ids]
-
-    context = {
-        "run_id": "manual__1",
-        "params": {name: param.value for name, param in dag.params.items()},
-        "ti": TaskInstance,
-    }
-    # Airflow leaves these names out of the context of a run without a logical date.
-    if logical_date:
-        context |= {"logical_date": logical_date, "ds": logical_date.date().isoformat()}
-    task.render_template_fields(context, dag.get_template_env(force_sandboxed=False))
-    return task
-
-
-def test_the_dag_parses_without_errors_network_or_variables(parsed):
+def test_the_dags_parse_without_errors_network_or_variables(parsed):
     assert parsed["errors"] == {}
-    assert parsed["dags"] == ["stedi_lakehouse"]
+    assert parsed["dags"] == ["stedi_lakehouse", "stedi_maintenance"]
 
 
-def test_the_dag_uses_nothing_deprecated(parsed):
+def test_the_dags_use_nothing_deprecated(parsed):
     assert parsed["deprecations"] == []
 
 
-def test_the_dag_parses_in_under_two_seconds(parsed):
+def test_the_dags_parse_in_under_two_seconds(parsed):
     assert parsed["seconds"] < 2
 
 
@@ -158,7 +141,7 @@ def test_every_job_produces_the_asset_of_its_table(dag):
 
 
 def test_every_script_and_sql_file_is_used_and_every_one_that_is_used_exists():
-    assert {path.stem for path in (PROJECT / "glue_scripts").glob("*.py")} == set(JOBS)
+    assert {path.stem for path in (PROJECT / "glue_scripts").glob("*.py")} == {*JOBS, "stedi_maintenance"}
     assert {path.stem for path in (SQL / "tables").glob("*.sql")} == set(TABLES)
     assert {path.stem for path in (SQL / "checks").glob("*.sql")} == set(CHECKS)
     used = {name for path in SQL.rglob("*.sql") for name in re.findall(r"(?:include|from) '(\S+)'", path.read_text())}
@@ -167,15 +150,15 @@ def test_every_script_and_sql_file_is_used_and_every_one_that_is_used_exists():
 
 @pytest.mark.parametrize("logical_date", [None, datetime(2026, 1, 2, tzinfo=UTC)], ids=["manual", "scheduled"])
 @pytest.mark.parametrize("task_id", sorted(set(TOPOLOGY) - {"upload_landing", "upload_code"}))
-def test_every_template_renders_with_and_without_a_logical_date(dag, task_id, logical_date):
-    task = rendered(dag, task_id, logical_date)
+def test_every_template_renders_with_and_without_a_logical_date(rendered, task_id, logical_date):
+    task = rendered(task_id, logical_date)
     fields = repr([getattr(task, field) for field in task.template_fields])
     assert "{{" not in fields
     assert "{%" not in fields
 
 
-def test_a_glue_job_gets_the_runs_parameters_and_the_uploaded_code(dag):
-    task = rendered(dag, "customers_curated", None)
+def test_a_glue_job_gets_the_runs_parameters_and_the_uploaded_code(rendered):
+    task = rendered("customers_curated")
     assert task.script_location == "s3://code/customers_curated"
     assert task.create_job_kwargs["DefaultArguments"]["--extra-py-files"] == "s3://code/lakehouse"
     assert task.script_args == {

@@ -1,8 +1,14 @@
 """The whole DAG on the committed sample."""
 
-import pytest
-from lakehouse_settings import PROJECT
+import json
+import shutil
 
+import pytest
+import warehouse
+from lakehouse_settings import PROJECT, Settings
+from lakehouse_tables import ICEBERG_TABLES
+
+from local_aws.settings import LocalAws
 from tests.reference.lakehouse_reference import lakehouse
 
 SAMPLE = PROJECT / "include" / "sample"
@@ -82,3 +88,34 @@ def test_a_row_without_consent_fails_the_run_once_and_is_named(first, lake):
     failed = {task["task_id"] for task in lake.summary()["tasks"] if task["state"] == "failed"}
     assert failed == {"checks.consent", "checks.cardinality_accelerometer_trusted"}
     assert output.count("checks.consent ") == 2  # its line, and the reason at the end: one attempt
+
+
+def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(first, lake, tmp_path):
+    # The first in the alphabet: Iceberg's and Parquet's metadata have them as a lower bound.
+    name, email, phone, _, serial_number, *times = min(first[1]["customers_curated"], key=lambda row: row[1])
+    texts = [text[:16] for text in (name, email, phone, serial_number)]  # a bound has the first 16 characters
+    delivery = shutil.copytree(SAMPLE, tmp_path / "delivery", ignore=shutil.ignore_patterns("*.py"))
+    withdrawal = {"customerName": name, "email": email.upper(), "phone": phone, "serialNumber": serial_number}
+    withdrawal |= {"birthDay": "1990-01-01", "registrationDate": int(times[0]), "lastUpdateDate": int(times[1]) + 1}
+    (delivery / "customer" / "withdrawal.json").write_text(json.dumps(withdrawal))
+
+    def find():
+        s3 = LocalAws(lake.port, lake.root / "aws").client("s3")
+        return warehouse.find(s3, Settings().bucket, "warehouse/", texts)
+
+    def content():
+        return {table: sorted(lake.query(f"select * from {table}")) for table in ICEBERG_TABLES}
+
+    summary = lake.run(delivery, "--keep")
+    remaining = content()
+    assert summary["tables"]["customers_curated"] == COUNTS["customers_curated"] - 1
+    assert [text for text in texts if text.lower() in repr(remaining).lower()] == []
+    found = find()
+    kinds = [{key.rpartition(".")[2] for key in found[text]} for text in texts]
+    assert kinds[:2] == [{"parquet", "avro"}] * 2  # in the files of earlier snapshots, and in those of the metadata
+    assert all("parquet" in kind for kind in kinds)
+
+    exit_code, output = lake.command("maintain", "--snapshot-hours", "0", "--orphan-hours", "0")
+    assert exit_code == 0, output
+    assert find() == {text: set() for text in texts}
+    assert content() == remaining

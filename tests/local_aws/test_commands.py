@@ -69,6 +69,10 @@ def held(path):
         (["run", "--consent-policy", "x"], "error: CONSENT_POLICY is 'x'; it can be customer or reading_time\n"),
         (["run", "--match-on", "x"], "error: MATCH_ON is 'x'; it can be customer_and_time or time\n"),
         (["run", "--max-refused", "5"], "error: MAX_REFUSED is '5'; it must be a share, from 0 to 1\n"),
+        (
+            ["maintain", "--orphan-hours", "-1"],
+            "error: ORPHAN_HOURS is '-1'; it must be a whole number of hours, 0 or more\n",
+        ),
         (["query", "--format", "xml", "--", "select 1"], "error: FORMAT is 'xml'; it can be table or csv\n"),
         (["ui", "--port", "http"], "error: UI_PORT is 'http'; it must be a port's number\n"),
     ],
@@ -108,7 +112,7 @@ def test_a_second_run_is_refused_while_the_first_is_at_work(local):
     with held(local / "run.lock"):
         refused = command("run")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("error: another `make run` is at work on this lake")
+    assert refused.stderr.startswith("error: another run is at work on this lake")
     assert not (local / "aws").exists()
 
 
@@ -166,6 +170,8 @@ def runs(local):
             CREATE TABLE task_instance (dag_id, run_id, task_id, state, end_date);
             INSERT INTO dag_run VALUES ('stedi_lakehouse', 'by_hand', 'running', 'UI', 1, NULL);
             INSERT INTO dag_run VALUES ('stedi_lakehouse', 'make_run', 'running', 'TEST', 2, NULL);
+            INSERT INTO dag_run VALUES ('stedi_maintenance', 'make_maintain', 'running', 'TEST', 3, NULL);
+            INSERT INTO dag_run VALUES ('somebody_elses', 'theirs', 'running', 'TEST', 4, NULL);
             INSERT INTO dag_run VALUES ('stedi_lakehouse', 'earlier', 'success', 'TEST', 0, NULL);
             INSERT INTO task_instance VALUES ('stedi_lakehouse', 'make_run', 'done', 'success', NULL);
             INSERT INTO task_instance VALUES ('stedi_lakehouse', 'make_run', 'at_work', 'running', NULL);
@@ -180,6 +186,8 @@ def test_a_run_that_was_killed_is_marked_failed_and_the_schedulers_is_left_alone
     assert {row[1]: row[2] for row in runs("dag_run")} == {
         "by_hand": "running",
         "make_run": "failed",
+        "make_maintain": "failed",
+        "theirs": "running",
         "earlier": "success",
     }
     assert {(row[1], row[2]): row[3] for row in runs("task_instance")} == {
@@ -283,6 +291,11 @@ def test_make_hands_the_options_of_a_run_over(printing_python):
             "--keep",
         ]
     )
+
+
+def test_make_hands_the_hours_of_a_maintenance_over(printing_python):
+    made = make("maintain", printing_python, "SNAPSHOT_HOURS=0", "ORPHAN_HOURS=48")
+    assert json.loads(made.stdout)[2:] == ["maintain", "--snapshot-hours", "0", "--orphan-hours", "48"]
 
 
 def test_make_alone_lists_every_target():

@@ -1,0 +1,85 @@
+"""The maintenance of the STEDI lakehouse: what its tables held before leaves their files.
+
+What it needs from AWS: as `stedi_lakehouse`, without Athena.
+"""
+
+from airflow.sdk import DAG, Param
+from glue_job import glue_job, upload_glue_code
+from lakehouse_settings import Settings
+from lakehouse_tables import ICEBERG_TABLES
+from no_running_dag_sensor import NoRunningDagSensor
+
+settings = Settings.from_environment()
+
+YEAR = 8760  # hours
+
+PARAMS = {
+    "snapshot_hours": Param(
+        24,
+        type="integer",
+        minimum=0,
+        maximum=YEAR,
+        title="Hours to keep snapshots",
+        description="The content of a table can be read for this long after it was replaced, and is deleted at the "
+        "next maintenance after that. 0 carries out a withdrawal at once: a query or job that is reading a replaced "
+        "content may then fail, since its files go.",
+    ),
+    "orphan_hours": Param(
+        24,
+        type="integer",
+        minimum=0,
+        maximum=YEAR,
+        title="Hours to keep files of no snapshot",
+        description="Files that a failed job left behind are deleted when they are older than this. So are those that "
+        "a job is writing: keep it longer than the longest job. Below that, and at 0, which leaves nothing behind, "
+        "nothing else may write to the tables until this has ended, or a table is left without files that it lists.",
+    ),
+}
+
+with DAG(
+    dag_id="stedi_maintenance",
+    description="What the tables held before leaves their files: expired snapshots, orphan files, small files",
+    doc_md="""
+### STEDI maintenance
+
+A run of `stedi_lakehouse` replaces the tables' content; what they held before, also of people who withdrew, stays in
+their files for snapshots to be read. This deletes it, with one Glue job over all Iceberg tables:
+
+| step | what it does to each table |
+|---|---|
+| compact | makes few large files of many small ones, of data and of manifests |
+| expire snapshots | deletes snapshots that were replaced more than `snapshot_hours` ago, and their files |
+| remove orphan files | deletes what failed jobs left behind, where it is older than `orphan_hours` |
+
+To carry out a withdrawal at once, let `stedi_lakehouse` run on the record that withdraws, and **Trigger** this with
+both parameters 0, while nothing else reads or writes the tables. It waits until no run of `stedi_lakehouse` is running.
+""",
+    # Away from midnight, when stedi_lakehouse starts.
+    schedule="0 12 * * SUN",
+    catchup=False,
+    max_active_runs=1,
+    params=PARAMS,
+    default_args=settings.task_defaults,
+    tags=["stedi", "glue", "iceberg"],
+) as dag:
+    # Of two writers to one table, one has to start again.
+    wait = NoRunningDagSensor(
+        task_id="wait_for_lakehouse",
+        other_dag_id="stedi_lakehouse",
+        mode="reschedule",
+        poke_interval=60,
+        timeout=6 * 3600,
+    )
+    code = upload_glue_code(settings.bucket)
+    maintenance = glue_job(
+        settings,
+        "stedi_maintenance",
+        f"Maintains the Iceberg tables of {settings.database}",
+        {
+            "--tables": ",".join(ICEBERG_TABLES),
+            "--snapshot_hours": "{{ params.snapshot_hours }}",
+            "--orphan_hours": "{{ params.orphan_hours }}",
+        },
+    )
+
+    wait >> code >> maintenance

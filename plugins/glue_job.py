@@ -1,0 +1,62 @@
+"""A Glue job of the lakehouse as a task, and the task that uploads what it runs: the same for every job."""
+
+from datetime import timedelta
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from airflow.sdk import Asset, task
+from glue_code import upload_code
+from glue_job_failure import log_glue_reason
+from lakehouse_settings import PROJECT, Settings
+
+
+@task(task_id="upload_code")
+def upload_glue_code(bucket: str) -> dict[str, str]:
+    """Script or package -> its location."""
+    return upload_code(S3Hook().get_conn(), PROJECT / "glue_scripts", bucket)
+
+
+def glue_job(
+    settings: Settings, name: str, description: str, script_args: dict[str, str], outlets: list[Asset] | None = None
+) -> GlueJobOperator:
+    """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
+
+    ``script_args`` are the script's own arguments (templated), beside ``--run_id`` and ``--database``.
+    """
+    iceberg = {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.catalog.glue_catalog": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.glue_catalog.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+        "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "spark.sql.catalog.glue_catalog.warehouse": f"s3://{settings.bucket}/warehouse",
+    }
+    return GlueJobOperator(
+        task_id=name,
+        job_name=name,
+        job_desc=description,
+        script_location=f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}",
+        script_args={"--run_id": "{{ run_id }}", "--database": settings.database, **script_args},
+        iam_role_arn=settings.glue_role_arn,
+        create_job_kwargs={
+            "GlueVersion": "5.1",
+            "WorkerType": settings.worker_type,
+            "NumberOfWorkers": settings.number_of_workers,
+            "Timeout": 60,  # minutes
+            "DefaultArguments": {
+                "--datalake-formats": "iceberg",
+                "--extra-py-files": "{{ ti.xcom_pull('upload_code')['lakehouse'] }}",
+                # Glue takes several settings as one argument.
+                "--conf": " --conf ".join(f"{setting}={value}" for setting, value in iceberg.items()),
+            },
+        },
+        update_config=True,
+        retry_limit=0,  # retries are Airflow's
+        stop_job_run_on_kill=True,
+        verbose=True,
+        job_poll_interval=settings.poll_seconds,
+        # Longer than Glue's own time-out: Glue ends a slow job, this ends a wait for a state that never comes.
+        execution_timeout=timedelta(minutes=70),
+        on_failure_callback=log_glue_reason,
+        on_retry_callback=log_glue_reason,
+        outlets=outlets,
+    )
