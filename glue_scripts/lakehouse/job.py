@@ -27,7 +27,8 @@ MAX_REFUSED = 0.05
 
 
 class Arguments(argparse.ArgumentParser):
-    """Raises ``ValueError`` where the arguments are not as they should be. Glue shows the message of the exception that ended a script; argparse's own exit has none."""
+    """Raises ``ValueError`` where the arguments are not as they should be: Glue shows the message of the exception that
+    ended a script, and argparse's own exit has none."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"job arguments: {message}")
