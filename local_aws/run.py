@@ -28,6 +28,7 @@ from local_aws.settings import PROJECT, CommandError, LocalAws, lakehouse_settin
 
 CONSENT_POLICIES = ("customer", "reading_time")
 MATCH_ON = ("customer_and_time", "time")
+MOST_HOURS = 8760  # of the maintenance's params
 LANDING_ZONES = ("customer", "accelerometer", "step_trainer")
 #: In the order of the data's way.
 TABLES = (
@@ -115,8 +116,8 @@ def maintain(snapshot_hours: str | None, orphan_hours: str | None) -> int:
     """Runs the maintenance once on the lake that is there, and reports it likewise; returns the exit code."""
     conf = {}
     for name, hours in (("snapshot_hours", snapshot_hours), ("orphan_hours", orphan_hours)):
-        if hours and not hours.isdecimal():
-            raise CommandError(f"{name.upper()} is {hours!r}; it must be a whole number of hours, 0 or more")
+        if hours and not (hours.isdecimal() and int(hours) <= MOST_HOURS):
+            raise CommandError(f"{name.upper()} is {hours!r}; it must be a whole number of hours, 0 to {MOST_HOURS}")
         if hours:
             conf[name] = int(hours)
     return _run(airflow_home.MAINTENANCE_DAG_ID, conf, keep=True)

@@ -71,7 +71,7 @@ def held(path):
         (["run", "--max-refused", "5"], "error: MAX_REFUSED is '5'; it must be a share, from 0 to 1\n"),
         (
             ["maintain", "--orphan-hours", "-1"],
-            "error: ORPHAN_HOURS is '-1'; it must be a whole number of hours, 0 or more\n",
+            "error: ORPHAN_HOURS is '-1'; it must be a whole number of hours, 0 to 8760\n",
         ),
         (["query", "--format", "xml", "--", "select 1"], "error: FORMAT is 'xml'; it can be table or csv\n"),
         (["ui", "--port", "http"], "error: UI_PORT is 'http'; it must be a port's number\n"),
