@@ -126,11 +126,14 @@ class Job:
         check_refused(source, counts, self.max_refused, look)
 
     def _show_repaired(self, source: str, counts: list[Count]) -> None:
-        """Writes to landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
-        if not any(outcome in (REPAIRED, REFUSED) and records for outcome, _, records in counts):
-            return
-        rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
-        rows.write.mode("overwrite").json(f"{self.landing_prefix}/landing_repaired/{source}/")
+        """Replaces in landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
+        folder = f"{self.landing_prefix}/landing_repaired/{source}/"
+        if any(outcome in (REPAIRED, REFUSED) for outcome, _, _ in counts):
+            rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
+            rows.write.mode("overwrite").json(folder)
+        else:
+            path = self.spark._jvm.org.apache.hadoop.fs.Path(folder)
+            path.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(path, True)
 
     def _write(self, rows: DataFrame, table: str) -> DataFrameWriterV2:
         """A write to a table, in a commit that carries the run's id."""
