@@ -528,7 +528,7 @@ def failure(code: int, reason: Path) -> str:
     if 0 < number < 65:
         # First: a script whose Java is killed only says that it cannot reach it any more.
         return f"Command failed with exit code {code}: the job was killed by signal {number}"
-    if reason.exists():
+    with contextlib.suppress(FileNotFoundError, ValueError):  # not there, or cut off by a full disk
         return json.loads(reason.read_text())[:2000]
     return f"Command failed with exit code {code}; the error log says why"
 
