@@ -80,10 +80,8 @@ class Lake:
     # --- the tables ---
 
     def state(self) -> State:
-        return {
-            table: self.glue.get_table(DatabaseName=DATABASE, Name=table)["Table"]["Parameters"]["metadata_location"]
-            for table in TABLES
-        }
+        tables = self.glue.get_tables(DatabaseName=DATABASE)["TableList"]
+        return {table["Name"]: table["Parameters"]["metadata_location"] for table in tables}
 
     def put_back(self, state: State) -> None:
         for name, location in state.items():
@@ -259,9 +257,13 @@ class Readers:
         return [content for content, _ in groupby(self.seen[table])]
 
     def _read(self) -> None:
-        while not self._end.wait(0.5):
+        # Files never change: a table is read again when its catalog entry points elsewhere, which is always asked.
+        known = None
+        while not self._end.wait(0.1):
             try:
-                self.look()
+                if (state := self.lake.state()) != known:
+                    self.look()
+                    known = state
             except Exception as error:
                 # Without an answer there is nothing between old and new; but only an AWS that is down may give none.
                 if not self.outage:

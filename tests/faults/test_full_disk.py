@@ -5,11 +5,14 @@ import resource
 import signal
 import time
 
+import pytest
+
 from local_aws import glue_jobs, service
 
 from .conftest import Readers, at, reading, writing
 
 
+@pytest.mark.exhaustive
 def test_a_job_whose_spark_can_write_no_file_fails_and_leaves_the_old_table(lake):
     job = "accelerometer_trusted"
     lake.put_back(lake.before[job])
