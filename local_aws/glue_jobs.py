@@ -341,6 +341,8 @@ class GlueJobs:
         runner = shutil.copy(Path(__file__).with_name("glue_script.py"), directory / "glue_script.py")
         spark.write_log4j2(directory / "log4j2.properties")
         java = f"-Dlog4j2.configurationFile={(directory / 'log4j2.properties').as_uri()}"
+        # Java asks no environment where its temporary files go: what a killed run had staged for S3 would stay in /tmp.
+        java += f' "-Djava.io.tmpdir={directory / "tmp"}"'
         java += " " + spark.class_options(directory / "classes") if formats == "iceberg" else ""
         local = spark.settings(self._aws, catalogs=tuple(catalogs)) | {"spark.driver.extraJavaOptions": java}
         spark.write_properties(directory / "spark.properties", local)

@@ -99,7 +99,7 @@ def test_the_retry_of_a_killed_task_takes_its_glue_job_over_and_a_second_run_wai
         return states[first] in ("success", "failed")
 
     wait_for(first_has_ended, seconds=600)
-    assert dict(airflow.runs())[first] == "success"
+    assert dict(airflow.runs())[first] == "success", airflow.rows("SELECT run_id, task_id, state FROM task_instance")
     assert airflow.task(first, job)[:2] == ("success", 2)
     assert [run["Id"] for run in glue.get_job_runs(JobName=job)["JobRuns"]] == [job_runs[0]["Id"]]
     wait_for(lambda: dict(airflow.runs())[second] == "success", seconds=600)
