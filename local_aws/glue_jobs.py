@@ -256,6 +256,17 @@ class GlueJobs:
             (run["Id"], run["JobName"], json.dumps(run)),
         )
 
+    async def _put_end(self, run: dict) -> None:
+        """Until it is written down, a run seems to be at work, and keeps others from starting: the disk may be full."""
+        while True:
+            try:
+                return self._put_run(run)
+            except sqlite3.OperationalError:
+                logger.exception("The end of run %s", run["Id"])
+                if self._closing:
+                    return None
+                await asyncio.sleep(1)
+
     def _launch(self, run: dict, job: dict, arguments: dict[str, str]) -> None:
         run["StartedOn"] = time.time()
         self._put_run(run)
@@ -292,7 +303,7 @@ class GlueJobs:
         seconds = round(ended - (began or ended))
         run |= {"JobRunState": state, "CompletedOn": ended, "ExecutionTime": seconds}
         run |= {"DPUSeconds": seconds * run["MaxCapacity"]} | ({"ErrorMessage": message} if message else {})
-        self._put_run(run)
+        await self._put_end(run)
         del self._stops[run_id], self._running[run_id]
         if state == "FAILED" and run["Attempt"] < job["MaxRetries"] and not self._closing:
             self._retry(run, job, arguments)
@@ -330,6 +341,8 @@ class GlueJobs:
         runner = shutil.copy(Path(__file__).with_name("glue_script.py"), directory / "glue_script.py")
         spark.write_log4j2(directory / "log4j2.properties")
         java = f"-Dlog4j2.configurationFile={(directory / 'log4j2.properties').as_uri()}"
+        # Java asks no environment where its temporary files go: what a killed run had staged for S3 would stay in /tmp.
+        java += f' "-Djava.io.tmpdir={directory / "tmp"}"'
         java += " " + spark.class_options(directory / "classes") if formats == "iceberg" else ""
         local = spark.settings(self._aws, catalogs=tuple(catalogs)) | {"spark.driver.extraJavaOptions": java}
         spark.write_properties(directory / "spark.properties", local)
@@ -512,12 +525,13 @@ def end_processes(run_id: str, session: int | None = None) -> None:
 
 def failure(code: int, reason: Path) -> str:
     """Why a run failed, in one line."""
-    if reason.exists():
-        return json.loads(reason.read_text())[:2000]
     # A shell, and Java, report a child that was killed as 128 + the signal's number.
     number = -code if code < 0 else code - 128
     if 0 < number < 65:
+        # First: a script whose Java is killed only says that it cannot reach it any more.
         return f"Command failed with exit code {code}: the job was killed by signal {number}"
+    with contextlib.suppress(FileNotFoundError, ValueError):  # not there, or cut off by a full disk
+        return json.loads(reason.read_text())[:2000]
     return f"Command failed with exit code {code}; the error log says why"
 
 

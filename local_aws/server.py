@@ -57,7 +57,7 @@ class Gateway:
     def __init__(self, local_aws: LocalAws) -> None:
         from ministack import app
         from ministack.core import persistence
-        from ministack.services import glue, iam
+        from ministack.services import glue, iam, s3
 
         from local_aws.athena import AthenaApi
         from local_aws.glue_jobs import GlueJobs
@@ -66,8 +66,9 @@ class Gateway:
         self._local_aws = local_aws
         self._glue_jobs: JsonApi = GlueJobs(local_aws)
         self._ministack = app.app
-        self._save = persistence.save_state
-        self._states = {"glue": glue.get_state, "iam": iam.get_state}
+        self._persistence = persistence
+        self._services = {"glue": glue, "iam": iam}
+        s3._persist_object = persist_or_fail(s3._persist_object)
         self._changes = asyncio.Lock()
         self._closing = False
 
@@ -114,9 +115,27 @@ class Gateway:
 
         async with self._changes:
             await self._ministack(scope, receive, hold)
-            await asyncio.to_thread(lambda: self._save(service, self._states[service]()))
+            saved = await asyncio.to_thread(self._save, service)
+        if not saved:
+            message = f"The local AWS cannot save its state in {self._local_aws.state}: is the disk full?"
+            return await respond(send, 500, {"__type": "InternalServiceException", "message": message})
         for message in answered:
             await send(message)
+
+    def _save(self, service: str) -> bool:
+        """Whether the service's state is on the disk now; if not, it is again what is there."""
+        file = self._local_aws.state / "ministack" / f"{service}.json"
+
+        def version() -> int | None:
+            # A new file takes the old one's place; MiniStack only logs that it could not be written.
+            return file.stat().st_ino if file.exists() else None
+
+        before, module = version(), self._services[service]
+        self._persistence.save_state(service, module.get_state())
+        if version() != before:
+            return True
+        module.load_persisted_state(self._persistence.load_state(service) or {})
+        return False
 
     async def _filter_log_events(self, scope: Message, receive: Receive, send: Send) -> None:
         """Gives the page a ``nextToken``: from it a caller reads on later, and gets nothing twice.
@@ -146,6 +165,19 @@ class Gateway:
             if content["events"]:
                 content["nextToken"] = f"{last}:{sum(event['timestamp'] == last for event in found)}"
         await respond(send, answered[0]["status"], content)
+
+
+def persist_or_fail(persist: Callable[[str, str, Any], None]) -> Callable[[str, str, Any], None]:
+    """MiniStack's S3 writes an object to the disk with ``persist``, and only logs that it could not; with this its
+    answer is then an error."""
+
+    def checked(bucket: str, key: str, stored: Any) -> None:
+        persist(bucket, key, stored)
+        # The content is held in memory until it is on the disk.
+        if isinstance(stored, dict) and stored.get("body") is not None:
+            raise OSError(f"{bucket}/{key} cannot be written: is the disk full?")
+
+    return checked
 
 
 async def read(receive: Receive) -> bytes:

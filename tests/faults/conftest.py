@@ -1,0 +1,377 @@
+"""A lake whose every state is known, a local AWS that may be hurt, and the moments at which a job can be hurt.
+
+Two deliveries are processed undisturbed, once. A table's content is where its catalog entry points, so each state in
+between can be put back in no time: a fault meets a job with its sources as in the undisturbed run of the second
+delivery, and its own tables as before.
+"""
+
+import contextlib
+import io
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+import pytest
+from athena_client import Athena
+from glue_code import upload_code
+from jinja2 import Template
+from landing_delivery import deliver
+from ports import free_port
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.table import StaticTable
+
+from local_aws import glue_jobs, service
+from local_aws.settings import ACCESS_KEY, REGION, LocalAws
+
+from .proxy import Proxy, Request
+
+PROJECT = Path(__file__).resolve().parents[2]
+BUCKET, DATABASE, ROLE = "stedi-faults", "stedi_faults", "stedi-glue"
+#: Each job, and the tables that it replaces, in the order of their commits.
+WRITES = {
+    "customer_trusted": ["landing_quarantine", "customer_trusted", "job_audit"],
+    "accelerometer_trusted": ["landing_quarantine", "accelerometer_trusted", "job_audit"],
+    "customers_curated": ["customers_curated", "job_audit"],
+    "step_trainer_trusted": ["landing_quarantine", "device_owners", "step_trainer_trusted", "job_audit"],
+    "machine_learning_curated": ["machine_learning_curated", "job_audit"],
+}
+TABLES = ["landing_quarantine", "device_owners", *WRITES, "job_audit"]
+# All jobs in one Spark: their mains, one after the other, on both deliveries.
+UNDISTURBED = f"""
+import importlib, sys
+from pyspark.sql import SparkSession
+
+arguments = sys.argv[1:]
+for run in ("first", "second"):
+    sys.argv[1:] = [argument.replace("second", run) for argument in arguments]
+    for script in {list(WRITES)}:
+        importlib.import_module(script).main()
+        SparkSession.builder.getOrCreate().catalog.clearCache()
+"""
+#: A row is a tuple; a content is its table's rows, sorted.
+Content = tuple[tuple, ...]
+#: Where each table's catalog entry points.
+State = dict[str, str]
+
+
+@dataclass
+class Lake:
+    """The tables, the five jobs behind the proxy, and what an undisturbed run makes of them."""
+
+    aws: LocalAws
+    proxy: Proxy
+    #: The states before the first delivery, after each of its jobs, and before and after each job of the second.
+    empty: State = field(default_factory=dict)
+    first: dict[str, State] = field(default_factory=dict)
+    before: dict[str, State] = field(default_factory=dict)
+    after: dict[str, State] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.glue = self.aws.client("glue")
+
+    # --- the tables ---
+
+    def state(self) -> State:
+        tables = self.glue.get_tables(DatabaseName=DATABASE)["TableList"]
+        return {table["Name"]: table["Parameters"]["metadata_location"] for table in tables}
+
+    def put_back(self, state: State) -> None:
+        for name, location in state.items():
+            table = self.glue.get_table(DatabaseName=DATABASE, Name=name)["Table"]
+            kept = ("Name", "Description", "StorageDescriptor", "TableType")
+            definition = {key: table[key] for key in kept if key in table}
+            definition["Parameters"] = table["Parameters"] | {"metadata_location": location}
+            self.glue.update_table(DatabaseName=DATABASE, TableInput=definition)
+
+    @cached_property
+    def catalog(self) -> GlueCatalog:
+        properties = {"endpoint": self.aws.endpoint, "region": REGION}
+        properties |= dict.fromkeys(("access-key-id", "secret-access-key"), ACCESS_KEY)
+        return GlueCatalog("local", **{f"{api}.{key}": properties[key] for api in ("glue", "s3") for key in properties})
+
+    def content(self, table: str, state: State | None = None) -> Content:
+        """What a reader finds in a table now, or found in a state."""
+        if state:
+            found = StaticTable.from_metadata(state[table], self.catalog.properties)
+        else:
+            found = self.catalog.load_table((DATABASE, table))
+        return tuple(sorted((tuple(row.values()) for row in found.scan().to_arrow().to_pylist()), key=repr))
+
+    # --- the jobs ---
+
+    def define(self, job: str, script: str, packages: str) -> None:
+        """A job as the DAG defines it, whose Spark reaches AWS through the proxy."""
+        catalog = "spark.sql.catalog.glue_catalog"
+        conf = {
+            "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+            catalog: "org.apache.iceberg.spark.SparkCatalog",
+            f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+            f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+            f"{catalog}.warehouse": f"s3://{BUCKET}/warehouse",
+            f"{catalog}.s3.endpoint": self.proxy.endpoint,
+            f"{catalog}.glue.endpoint": self.proxy.endpoint,
+            "spark.hadoop.fs.s3a.endpoint": self.proxy.endpoint,
+            # A job on so few records is over before Java's second compiler pays.
+            "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        }
+        arguments = {
+            "--datalake-formats": "iceberg",
+            "--extra-py-files": packages,
+            "--conf": " --conf ".join(f"{name}={value}" for name, value in conf.items()),
+            "--run_id": "second",
+            "--database": DATABASE,
+            "--landing": "s3://delivery-second",
+            "--consent_policy": "customer",
+            "--match_on": "customer_and_time",
+            "--max_refused": "1",
+        }
+        self.glue.create_job(
+            Name=job,
+            Role=f"arn:aws:iam::000000000000:role/{ROLE}",
+            Command={"Name": "glueetl", "ScriptLocation": script},
+            GlueVersion="5.1",
+            WorkerType="G.1X",
+            NumberOfWorkers=2,
+            DefaultArguments=arguments,
+        )
+
+    def start(self, job: str, **arguments: str) -> str:
+        given = {f"--{name}": value for name, value in arguments.items()}
+        return self.glue.start_job_run(JobName=job, Arguments=given)["JobRunId"]
+
+    def wait(self, job: str, run_id: str) -> dict:
+        """The run, once it ended."""
+        deadline = time.monotonic() + 120
+        while True:
+            # While the local AWS is down, there is nothing to know.
+            with contextlib.suppress(Exception):
+                run = self.glue.get_job_run(JobName=job, RunId=run_id)["JobRun"]
+                if run["JobRunState"] not in ("STARTING", "RUNNING", "STOPPING"):
+                    return run
+            assert time.monotonic() < deadline, f"{job} does not end"
+            time.sleep(0.1)
+
+    def run(self, job: str, **arguments: str) -> dict:
+        return self.wait(job, self.start(job, **arguments))
+
+    def spark(self) -> list[int]:
+        """The processes of Java of the runs under way."""
+        runs = [run for job in WRITES for run in self.glue.get_job_runs(JobName=job)["JobRuns"]]
+        pids = [pid for run in runs if run["JobRunState"] in glue_jobs.ACTIVE for pid in glue_jobs.processes(run["Id"])]
+        return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "java\n"]
+
+
+# --- the moments of a job, as the proxy sees them ---
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A request that tells how far a job is; ``after`` it was done, or before."""
+
+    name: str
+    table: str
+    of: Callable[[Request], bool]
+    after: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.table}".strip().replace(" ", "_")
+
+
+def reading() -> Moment:
+    def of(request: Request) -> bool:
+        return request.method == "GET" and (request.path.startswith("/delivery-") or request.path.endswith(".parquet"))
+
+    return Moment("reading", "", of)
+
+
+def writing(table: str) -> Moment:
+    def of(request: Request) -> bool:
+        return request.method == "PUT" and f"/warehouse/{table}/data/" in request.path
+
+    return Moment("writing", table, of)
+
+
+def before_commit(table: str) -> Moment:
+    return Moment("before the commit of", table, lambda request: request.table == table)
+
+
+def after_commit(table: str) -> Moment:
+    return Moment("after the commit of", table, lambda request: request.table == table, after=True)
+
+
+@contextlib.contextmanager
+def at(lake: Lake, moment: Moment, act: Callable[[], int | None]) -> Iterator[Event]:
+    """Does ``act`` at the first request of the moment, which then fails with the status that it gives."""
+    came = Event()
+
+    def fault(request: Request) -> int | None:
+        if came.is_set() or not moment.of(request):
+            return None
+        came.set()
+        return act()
+
+    setattr(lake.proxy, "after" if moment.after else "before", fault)
+    try:
+        yield came
+    finally:
+        lake.proxy.recover()
+
+
+# --- readers ---
+
+
+class Readers:
+    """Read a job's tables again and again, and note for each what they see: "old", "new", or the rows if neither."""
+
+    def __init__(self, lake: Lake, job: str, *, outage: bool = False) -> None:
+        self.lake = lake
+        self.outage = outage
+        states = {"old": lake.before[job], "new": lake.after[job]}
+        self.contents = {
+            table: {lake.content(table, state): name for name, state in states.items()} for table in WRITES[job]
+        }
+        assert all(len(contents) == 2 for contents in self.contents.values()), "old and new are the same"
+        self.seen: dict[str, list[str | Content]] = {table: [] for table in WRITES[job]}
+        self.failed: list[str] = []
+        self._end = Event()
+        self._one_at_a_time = Lock()
+
+    def look(self) -> dict[str, str | Content]:
+        """What is seen now."""
+        with self._one_at_a_time:
+            for table, seen in self.seen.items():
+                content = self.lake.content(table)
+                seen.append(self.contents[table].get(content, content))
+            return {table: seen[-1] for table, seen in self.seen.items()}
+
+    def history(self, table: str) -> list[str | Content]:
+        """What was seen, without what was seen just before already."""
+        return [content for content, _ in groupby(self.seen[table])]
+
+    def _read(self) -> None:
+        # Files never change: a table is read again when its catalog entry points elsewhere, which is always asked.
+        known = None
+        while not self._end.wait(0.1):
+            try:
+                if (state := self.lake.state()) != known:
+                    self.look()
+                    known = state
+            except Exception as error:
+                # Without an answer there is nothing between old and new; but only an AWS that is down may give none.
+                if not self.outage:
+                    self.failed.append(repr(error))
+
+    def __enter__(self) -> "Readers":
+        self.look()
+        self.thread = Thread(target=self._read, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self.thread.join()
+        self.look()
+
+
+# --- the lake ---
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory) -> Iterator[LocalAws]:
+    """A local AWS of these tests' own: they kill it."""
+    local_aws = LocalAws(free_port(), tmp_path_factory.mktemp("faults"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(local_aws.state)]
+    mounted = shutil.which("mount") and subprocess.run(mount, capture_output=True).returncode == 0
+    service.start(local_aws, bucket=BUCKET, role=ROLE)
+    yield local_aws
+    service.stop(local_aws)
+    if mounted:
+        subprocess.run(["umount", local_aws.state], check=True)
+
+
+class Disk:
+    """The small disk that holds all of the local AWS."""
+
+    def __init__(self, path: Path) -> None:
+        self._ballast = path / "ballast"
+
+    def fill(self) -> None:
+        with self._ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 20))
+
+    def empty(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def disk(aws) -> Iterator[Disk]:
+    if not aws.state.is_mount():
+        pytest.skip("a disk of the local AWS's own needs the right to mount a tmpfs")
+    disk = Disk(aws.state)
+    yield disk
+    disk.empty()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(aws, tmp_path_factory) -> Lake:
+    """The lake after both deliveries, with each of its states on the way."""
+    lake, s3 = Lake(aws, Proxy(aws.port)), aws.client("s3")
+    for delivery, customers in (("first", 5), ("second", 8)):
+        source = tmp_path_factory.mktemp(delivery)
+        command = [sys.executable, PROJECT / "include" / "sample" / "generate.py", "--out", source]
+        command += ["--customers", customers, "--seed", customers, "--damage", "0.03"]
+        subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+        # Each delivery fills the quarantine of each source differently.
+        for folder in ("customer", "accelerometer", "step_trainer"):
+            (source / folder / "broken.json").write_text(f"broken in the {delivery} delivery")
+        s3.create_bucket(Bucket=f"delivery-{delivery}")
+        deliver(s3, str(source), f"delivery-{delivery}")
+
+    athena = Athena(aws, BUCKET, "default")
+    names = {"lake": {"bucket": BUCKET, "database": DATABASE}}
+    for file in ("database", *(f"tables/{table}" for table in TABLES)):
+        athena.query(Template((PROJECT / "include" / "sql" / f"{file}.sql").read_text()).render(names))
+
+    code = upload_code(s3, PROJECT / "glue_scripts", BUCKET)
+    with io.BytesIO() as buffer:
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for job in WRITES:
+                archive.write(PROJECT / "glue_scripts" / f"{job}.py", f"{job}.py")
+        s3.put_object(Bucket=BUCKET, Key="code/scripts.zip", Body=buffer.getvalue())
+    s3.put_object(Bucket=BUCKET, Key="code/undisturbed.py", Body=UNDISTURBED)
+    for job in WRITES:
+        lake.define(job, code[job], code["lakehouse"])
+    lake.define("customer_trusted_as_well", code["customer_trusted"], code["lakehouse"])
+    lake.define(
+        "undisturbed", f"s3://{BUCKET}/code/undisturbed.py", f"{code['lakehouse']},s3://{BUCKET}/code/scripts.zip"
+    )
+
+    commits = []
+    lake.proxy.after = lambda request: commits.append(request) if request.table else None
+    lake.empty = state = lake.state()
+    run = lake.run("undisturbed")
+    lake.proxy.recover()
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert [commit.table for commit in commits] == 2 * [table for tables in WRITES.values() for table in tables]
+    for job, tables in 2 * list(WRITES.items()):
+        lake.before[job] = state
+        state = state | {table: commits.pop(0).metadata_location for table in tables}
+        lake.first.setdefault(job, state)
+        lake.after[job] = state
+    return lake
+
+
+@pytest.fixture
+def lake(undisturbed) -> Iterator[Lake]:
+    """The lake for one test, which puts back the state that it needs."""
+    yield undisturbed
+    undisturbed.proxy.recover()

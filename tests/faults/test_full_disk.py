@@ -1,0 +1,63 @@
+"""A disk that is full while a job writes: Spark's own, and the one of the whole local AWS."""
+
+import os
+import resource
+import signal
+import time
+
+import pytest
+
+from local_aws import glue_jobs, service
+
+from .conftest import Readers, at, reading, writing
+
+
+@pytest.mark.exhaustive
+def test_a_job_whose_spark_can_write_no_file_fails_and_leaves_the_old_table(lake):
+    job = "accelerometer_trusted"
+    lake.put_back(lake.before[job])
+
+    def no_more_files() -> None:
+        # Every write to a file fails from now on, as on a full disk: Spark's shuffles, and what it stages for S3.
+        for pid in lake.spark():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    with Readers(lake, job) as readers:
+        with at(lake, reading(), no_more_files) as came:
+            failed = lake.run(job)
+        assert came.is_set()
+        assert failed["JobRunState"] == "FAILED"
+        assert set(readers.look().values()) == {"old"}
+
+        retried = lake.run(job)
+
+    assert retried["JobRunState"] == "SUCCEEDED", retried
+    assert all(readers.history(table) == ["old", "new"] for table in readers.seen)
+    assert readers.failed == []
+
+
+def test_a_full_disk_under_the_local_aws_loses_nothing_and_the_retry_ends_green_when_there_is_room(lake, disk):
+    job = "customer_trusted"
+    lake.put_back(lake.before[job])
+
+    with Readers(lake, job) as readers:
+        with at(lake, writing(job), disk.fill) as came:
+            run_id = lake.start(job)
+            assert came.wait(90)
+            while glue_jobs.processes(run_id):
+                time.sleep(0.1)
+        assert set(readers.look().values()) <= {"old", "new"}
+        disk.empty()
+        failed = lake.wait(job, run_id)
+        assert failed["JobRunState"] == "FAILED"
+        assert "The local AWS failed" not in failed["ErrorMessage"]
+        assert readers.look()[job] == "old"
+
+        retried = lake.run(job)
+
+    assert retried["JobRunState"] == "SUCCEEDED", retried
+    assert all(readers.history(table) == ["old", "new"] for table in readers.seen)
+    assert readers.failed == []
+    os.kill(service._server(lake.aws)["pid"], signal.SIGKILL)
+    service.start(lake.aws)
+    assert set(readers.look().values()) == {"new"}

@@ -1,0 +1,58 @@
+"""Spark killed with SIGKILL while a job works: its readers, its tables, its retry."""
+
+import os
+import signal
+
+import pytest
+
+from .conftest import WRITES, Moment, Readers, after_commit, at, before_commit, reading, writing
+from .proxy import CUT
+
+#: Run by default: each kind of moment. The local AWS is killed under the fifth job (test_failing_aws.py).
+REPRESENTATIVE = {
+    "customer_trusted": "reading",
+    "accelerometer_trusted": "writing_accelerometer_trusted",
+    "customers_curated": "before_the_commit_of_customers_curated",
+    "step_trainer_trusted": "after_the_commit_of_device_owners",
+}
+
+
+def moments(job: str) -> list[Moment]:
+    return [reading(), *(moment(table) for table in WRITES[job] for moment in (writing, before_commit, after_commit))]
+
+
+@pytest.mark.parametrize(
+    ("job", "moment"),
+    [
+        pytest.param(job, moment, marks=() if str(moment) == REPRESENTATIVE.get(job) else pytest.mark.exhaustive)
+        for job in WRITES
+        for moment in moments(job)
+    ],
+    ids=str,
+)
+def test_a_killed_job_shows_readers_the_old_or_the_new_table_and_its_retry_ends_as_if_undisturbed(
+    lake, job, moment: Moment
+):
+    lake.put_back(lake.before[job])
+    tables = WRITES[job]
+    committed = tables[: tables.index(moment.table) + moment.after] if moment.table else []
+
+    with Readers(lake, job) as readers:
+
+        def look_and_kill() -> int:
+            readers.look()
+            for pid in lake.spark():
+                os.kill(pid, signal.SIGKILL)
+            return CUT
+
+        with at(lake, moment, look_and_kill) as came:
+            killed = lake.run(job)
+        assert came.is_set()
+        assert killed["ErrorMessage"] == "Command failed with exit code -9: the job was killed by signal 9"
+        assert readers.look() == {table: "new" if table in committed else "old" for table in tables}
+
+        retried = lake.run(job)
+
+    assert retried["JobRunState"] == "SUCCEEDED", retried
+    assert {table: readers.history(table) for table in tables} == {table: ["old", "new"] for table in tables}
+    assert readers.failed == []

@@ -1,0 +1,33 @@
+"""Two runs that fill one table at the same time."""
+
+import contextlib
+from threading import Barrier, BrokenBarrierError
+
+from .conftest import before_commit
+from .proxy import Request
+
+
+def test_of_two_runs_at_once_one_is_there_wholly_or_fails_clearly(lake):
+    table = "customer_trusted"
+    first, second = lake.first[table], lake.after[table]
+    contents = {lake.content(table, state): run for run, state in (("first", first), ("second", second))}
+    lake.put_back(lake.empty)
+    both, commit = Barrier(2, timeout=60), before_commit(table)
+
+    def together(request: Request) -> None:
+        # Both write on top of the same table: neither waits for the other, until the last moment.
+        if commit.of(request) and not both.broken:
+            with contextlib.suppress(BrokenBarrierError):
+                both.wait()
+            both.abort()
+
+    lake.proxy.before = together
+    # Glue refuses a second run of one job; under another name it is another job.
+    names = {"first": "customer_trusted", "second": "customer_trusted_as_well"}
+    runs = {run: lake.start(name, run_id=run, landing=f"s3://delivery-{run}") for run, name in names.items()}
+    ended = {run: lake.wait(names[run], run_id) for run, run_id in runs.items()}
+
+    succeeded = {run for run, end in ended.items() if end["JobRunState"] == "SUCCEEDED"}
+    assert contents.get(lake.content(table)) in succeeded, ended
+    for run in ended.keys() - succeeded:
+        assert "CommitFailedException" in ended[run]["ErrorMessage"]
