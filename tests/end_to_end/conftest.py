@@ -1,7 +1,5 @@
 """``make run`` without its installing: the whole DAG, its real operators, a lake of the tests' own."""
 
-import csv
-import io
 import json
 import os
 import subprocess
@@ -10,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from athena_client import Athena
+from lakehouse_settings import Settings
 from ports import free_port
+
+from local_aws.settings import LocalAws
 
 PROJECT = Path(__file__).resolve().parents[2]
 TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
@@ -53,11 +55,14 @@ class Lake:
     def summary(self) -> dict:
         return json.loads((self.root / "summary.json").read_text())
 
+    @property
+    def aws(self) -> LocalAws:
+        return LocalAws(self.port, self.root / "aws")
+
     def query(self, sql: str) -> list[list[str]]:
-        """The rows of Athena's answer, as text."""
-        exit_code, output = self.command("query", "--format", "csv", "--", sql)
-        assert exit_code == 0, output
-        return list(csv.reader(io.StringIO(output)))[1:]
+        """The rows of Athena's answer, as text; NULL is empty."""
+        rows = Athena(self.aws, Settings().bucket, Settings().database).query(sql)
+        return [[value or "" for value in row] for row in rows]
 
     def content(self) -> dict[str, list[list[str]]]:
         """Every row of every trusted and curated table, sorted."""

@@ -1,4 +1,5 @@
-"""The whole DAG on the committed sample."""
+"""The whole DAG, run after run in one lake: on the committed sample, on the same again while somebody puts a row into a
+table, and on a hard delivery with which somebody withdraws; then the maintenance."""
 
 import json
 import shutil
@@ -8,8 +9,8 @@ import warehouse
 from lakehouse_settings import PROJECT, Settings
 from lakehouse_tables import ICEBERG_TABLES
 
-from local_aws.settings import LocalAws
-from tests.reference.lakehouse_reference import lakehouse
+from include.sample.generate import generate
+from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 
 SAMPLE = PROJECT / "include" / "sample"
 
@@ -62,53 +63,98 @@ def test_the_audit_says_where_every_record_went(first, lake):
     assert sorted(rows) == [
         ["customer_trusted", "filtered", "no_consent", "7"],
         ["customer_trusted", "kept", "", "18"],
+        ["customer_trusted", "lines", "", "26"],
         ["customer_trusted", "read", "", "26"],
         ["customer_trusted", "superseded", "", "1"],
     ]
 
 
-def test_a_second_run_sends_nothing_and_changes_no_row(first, lake):
-    summary = lake.run(SAMPLE, "--keep")
-    assert summary["run_id"] != first[0]["run_id"]
-    assert summary["tables"] == COUNTS
-    assert lake.content() == first[1]
+NOBODY = ["nobody@example.com", "1717200000000", "0.0", "0.0", "0.0"]
 
 
-def test_a_row_without_consent_fails_the_run_once_and_is_named(first, lake):
+@pytest.fixture(scope="module")
+def again(first, lake):
+    """What a second run on the same delivery prints, while a row without consent is put into a table."""
     run = lake.start("run", "--landing", str(SAMPLE), "--keep")
     output = ""
     for line in run.stdout:
         output += line
         if line.startswith("step_trainer_trusted"):
             # While the last job is at work, before the checks.
-            insert = "insert into accelerometer_trusted values ('nobody@example.com', 1717200000000, 0, 0, 0)"
-            assert lake.command("query", insert)[0] == 0
-    assert run.wait() == 1, output
+            lake.query(f"insert into accelerometer_trusted values ('{NOBODY[0]}', {', '.join(NOBODY[1:])})")
+    return run.wait(), output
+
+
+def test_a_second_run_sends_nothing_and_changes_no_row(first, again, lake):
+    assert "files 3, sent 0" in again[1]
+    content = lake.content()
+    content["accelerometer_trusted"].remove(NOBODY)
+    assert content == first[1]
+
+
+def test_a_row_without_consent_fails_the_run_once_and_is_named(again, lake):
+    exit_code, output = again
+    assert exit_code == 1, output
     assert "checks.consent failed: consent: 1 violations" in output
     failed = {task["task_id"] for task in lake.summary()["tasks"] if task["state"] == "failed"}
     assert failed == {"checks.consent", "checks.cardinality_accelerometer_trusted"}
     assert output.count("checks.consent ") == 2  # its line, and the reason at the end: one attempt
 
 
-def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(first, lake, tmp_path):
-    # The first in the alphabet: Iceberg's and Parquet's metadata have them as a lower bound.
-    name, email, phone, _, serial_number, *times = min(first[1]["customers_curated"], key=lambda row: row[1])
-    texts = [text[:16] for text in (name, email, phone, serial_number)]  # a bound has the first 16 characters
-    delivery = shutil.copytree(SAMPLE, tmp_path / "delivery", ignore=shutil.ignore_patterns("*.py"))
+@pytest.fixture(scope="module")
+def who_withdraws(first):
+    """A row of customers_curated, the first in the alphabet: Iceberg's and Parquet's metadata have it as a bound."""
+    return min(first[1]["customers_curated"], key=lambda row: row[1])
+
+
+@pytest.fixture(scope="module")
+def hard(again, who_withdraws, lake, tmp_path_factory):
+    """The sample with the website's defect, damaged records and a withdrawal delivered beside it, and the summary."""
+    delivery, more = tmp_path_factory.mktemp("delivery"), tmp_path_factory.mktemp("more")
+    generate(more, 25, 24, shared_serials=4, damage=0.06)
+    for source in ("customer", "accelerometer", "step_trainer"):
+        shutil.copytree(SAMPLE / source, delivery / source)
+        shutil.copytree(more / source, delivery / source / "more")
+    name, email, phone, _, serial_number, *times = who_withdraws
     withdrawal = {"customerName": name, "email": email.upper(), "phone": phone, "serialNumber": serial_number}
     withdrawal |= {"birthDay": "1990-01-01", "registrationDate": int(times[0]), "lastUpdateDate": int(times[1]) + 1}
     (delivery / "customer" / "withdrawal.json").write_text(json.dumps(withdrawal))
+    policy = ("--consent-policy", "reading_time", "--match-on", "time", "--max-refused", "0.2")
+    return delivery, lake.run(delivery, "--keep", *policy)
+
+
+def test_hard_data_passes_every_check_which_athena_computes_anew(hard):
+    assert {check["violations"] for check in hard[1]["checks"]} == {0}
+
+
+def test_every_row_of_hard_data_in_every_table_is_the_references(hard, lake):
+    # The audit keeps the runs before, and counts how the owner of each device was decided.
+    where = {"job_audit": f"where run_id = '{hard[1]['run_id']}' and source <> 'device_owners'"}
+    for table, rows in lakehouse(hard[0], "reading_time", "time").tables.items():
+        columns = ", ".join(json.dumps(column) for column in COLUMNS[table])
+        found = sorted(lake.query(f"select {columns} from {table} {where.get(table, '')}"))
+        assert found == sorted(["" if v is None else str(v) for v in row] for row in rows.elements()), table
+
+
+def test_the_run_says_how_many_devices_were_confirmed_corrected_and_left_unknown(hard):
+    figures = next(check["figures"] for check in hard[1]["checks"] if check["check"] == "device_owners")
+    decided = [figures[how] for how in ("website_confirmed", "readings", "website", "owner_unknown", "owner_ambiguous")]
+    assert sum(decided) == figures["devices"]
+    assert all(decided[:2] + decided[3:])
+
+
+def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(hard, who_withdraws, lake):
+    name, email, phone, _, serial_number, *_ = who_withdraws
+    texts = [text[:16] for text in (name, email, phone, serial_number)]  # a bound has the first 16 characters
 
     def find():
-        s3 = LocalAws(lake.port, lake.root / "aws").client("s3")
+        s3 = lake.aws.client("s3")
         return warehouse.find(s3, Settings().bucket, "warehouse/", texts)
 
     def content():
         return {table: sorted(lake.query(f"select * from {table}")) for table in ICEBERG_TABLES}
 
-    summary = lake.run(delivery, "--keep")
     remaining = content()
-    assert summary["tables"]["customers_curated"] == COUNTS["customers_curated"] - 1
     assert [text for text in texts if text.lower() in repr(remaining).lower()] == []
     found = find()
     kinds = [{key.rpartition(".")[2] for key in found[text]} for text in texts]
