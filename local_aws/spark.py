@@ -130,6 +130,7 @@ def settings(local_aws: LocalAws, *, catalogs: tuple[str, ...] = ("glue_catalog"
     result = {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
+        "spark.driver.defaultJavaOptions": os.environ.get("LOCAL_SPARK_JAVA_OPTIONS", ""),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1",
