@@ -126,6 +126,7 @@ def settings(local_aws: LocalAws, *, catalogs: tuple[str, ...] = ("glue_catalog"
     """Spark's settings on one machine, without those of a job: both cores, the local S3 and Glue, a quiet start.
 
     ``catalogs`` are the names of the Iceberg catalogs (``spark.sql.catalog.<name>``) to point to the local Glue.
+    ``LOCAL_SPARK_JAVA_OPTIONS`` are more options for Java.
     """
     result = {
         "spark.master": "local[2]",
