@@ -6,10 +6,11 @@ import signal
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws import glue_jobs, service
 
-from .conftest import Readers, at, reading, writing
+from .conftest import BUCKET, Readers, at, reading, writing
 
 
 @pytest.mark.exhaustive
@@ -61,3 +62,23 @@ def test_a_full_disk_under_the_local_aws_loses_nothing_and_the_retry_ends_green_
     os.kill(service._server(lake.aws)["pid"], signal.SIGKILL)
     service.start(lake.aws)
     assert set(readers.look().values()) == {"new"}
+
+
+def test_what_the_local_aws_cannot_keep_it_refuses(aws, disk):
+    s3, glue = aws.client("s3"), aws.client("glue")
+    s3.put_object(Bucket=BUCKET, Key="kept", Body=b"old")
+    glue.create_database(DatabaseInput={"Name": "kept"})
+
+    disk.fill()
+    with pytest.raises(ClientError, match="Internal Server Error"):
+        s3.put_object(Bucket=BUCKET, Key="kept", Body=b"new")
+    with pytest.raises(ClientError, match="is the disk full"):
+        glue.create_database(DatabaseInput={"Name": "lost"})
+    assert "lost" not in [database["Name"] for database in glue.get_databases()["DatabaseList"]]
+
+    disk.empty()
+    os.kill(service._server(aws)["pid"], signal.SIGKILL)
+    service.start(aws)
+    assert s3.get_object(Bucket=BUCKET, Key="kept")["Body"].read() == b"old"
+    databases = [database["Name"] for database in glue.get_databases()["DatabaseList"]]
+    assert ("kept" in databases, "lost" in databases) == (True, False)
