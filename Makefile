@@ -6,7 +6,7 @@
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MATCH_ON MAX_REFUSED KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT UI_PORT \
+VARIABLES := LANDING CONSENT_POLICY MATCH_ON MAX_REFUSED MAX_LOST KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT UI_PORT \
   OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
@@ -23,6 +23,7 @@ help:
 	@echo '                 CONSENT_POLICY=customer|reading_time whether consent covers earlier readings, or not'
 	@echo '                 MATCH_ON=customer_and_time|time      how readings are paired (time: for comparison only)'
 	@echo '                 MAX_REFUSED=0.05                     the share of a source that may be refused'
+	@echo '                 MAX_LOST=0.2                         the share of its rows that a table may lose'
 	@echo '                 KEEP=1                               delivers into the lake that is there'
 	@echo 'make maintain  deletes what the tables held before, where it is old enough'
 	@echo '                 SNAPSHOT_HOURS=24  ORPHAN_HOURS=24   both 0 carry out a withdrawal at once'
@@ -42,7 +43,7 @@ install: .venv/installed .local/jars/fetched
 
 run: install
 	$(LOCAL_AWS) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" \
-	  --max-refused "$$MAX_REFUSED" $(if $(KEEP),--keep)
+	  --max-refused "$$MAX_REFUSED" --max-lost "$$MAX_LOST" $(if $(KEEP),--keep)
 
 maintain: install
 	$(LOCAL_AWS) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --orphan-hours "$$ORPHAN_HOURS"

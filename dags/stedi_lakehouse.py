@@ -1,19 +1,21 @@
 """The STEDI lakehouse, from delivered JSON to trusted tables. Read it top to bottom; the topology stands at the end.
 
 What it needs from AWS: s3:GetObject, PutObject, DeleteObject and ListBucket on the bucket (and read on a landing source
-elsewhere in S3), athena:StartQueryExecution, GetQueryExecution, GetQueryResults and StopQueryExecution on the
-workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the five jobs, iam:PassRole on the Glue role,
-logs:FilterLogEvents on /aws-glue/jobs/*.
+elsewhere in S3), athena:StartQueryExecution, GetQueryExecution, BatchGetQueryExecution, GetQueryResults and
+StopQueryExecution on the workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the five jobs,
+iam:PassRole on the Glue role, logs:FilterLogEvents on /aws-glue/jobs/*.
 """
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task
 from athena_quality_sensor import AthenaQualitySensor
 from glue_job import glue_job, upload_glue_code
+from lakehouse_report import LakehouseReport
 from lakehouse_settings import PROJECT, Settings
-from lakehouse_tables import BESIDE, JOBS, LANDING_TABLES, TABLES
+from lakehouse_tables import BESIDE, FILLED, JOBS, LANDING_TABLES, TABLES
 from landing_delivery import deliver
 
 settings = Settings.from_environment()
@@ -28,7 +30,10 @@ CHECKS = [
     "device_owners",
     "one_person_a_row",
     "audit_sums",
+    "history",
 ]
+
+REPORT_QUERIES = ["audit", "checks", "sizes", "consent", "coverage", "customer_trusted"]
 
 PARAMS = {
     "landing": Param(
@@ -62,6 +67,15 @@ PARAMS = {
         description="The share of a landing table's records that may be refused, from 0 to 1. Above it the job stops "
         "before its table changes; landing_quarantine says which records, and why.",
     ),
+    "max_lost": Param(
+        0.2,
+        type="number",
+        minimum=0,
+        maximum=1,
+        title="Most rows lost",
+        description="The share of its rows that a table may lose against the last green run under the same policies, "
+        "from 0 to 1. Losing more is a violation; a run with 1 here accepts the loss.",
+    ),
 }
 
 with DAG(
@@ -79,6 +93,7 @@ curated tables with one Glue job each, and checks them in Athena.
 | `create_database`, `create_tables` | Athena DDL, one statement a table, `include/sql/tables/` |
 | five Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
 | `checks` | one SQL file each, `include/sql/checks/`; a violation fails the run at once, without retries |
+| `publish_report` | what the run did, for people: `reports/<run id>/index.html` in the bucket, of a failed run too |
 
 Run it by hand with **Trigger**; the form explains the parameters. A table, its job, its script, its task and its SQL
 file share one name. Running it again changes nothing unless the landing data changed.
@@ -89,7 +104,9 @@ file share one name. Running it again changes nothing unless the landing data ch
     params=PARAMS,
     default_args=settings.task_defaults,
     template_searchpath=[str(PROJECT / "include" / "sql")],
-    user_defined_macros={"lake": {"bucket": settings.bucket, "database": settings.database, "jobs": JOBS}},
+    user_defined_macros={
+        "lake": {"bucket": settings.bucket, "database": settings.database, "jobs": JOBS, "filled": FILLED}
+    },
     tags=["stedi", "glue", "athena", "iceberg"],
 ) as dag:
 
@@ -146,6 +163,16 @@ file share one name. Running it again changes nothing unless the landing data ch
     with TaskGroup("checks") as checks:
         for check in CHECKS:
             quality_check(check)
+    publish_report = LakehouseReport(
+        task_id="publish_report",
+        settings=settings,
+        jobs=JOBS,
+        checks=CHECKS,
+        queries={name: f"report/{name}.sql" for name in REPORT_QUERIES},
+        trigger_rule="all_done",
+    )
+    # The report succeeds whatever it reports; the run does not.
+    all_checks_passed = EmptyOperator(task_id="all_checks_passed")
 
     create_database >> create_tables
     [landing, code, create_tables] >> jobs["customer_trusted"]
@@ -153,4 +180,4 @@ file share one name. Running it again changes nothing unless the landing data ch
     [jobs["customer_trusted"], jobs["accelerometer_trusted"]] >> jobs["customers_curated"]
     jobs["customers_curated"] >> jobs["step_trainer_trusted"]
     [jobs["step_trainer_trusted"], jobs["accelerometer_trusted"]] >> jobs["machine_learning_curated"]
-    jobs["machine_learning_curated"] >> checks
+    jobs["machine_learning_curated"] >> checks >> [publish_report, all_checks_passed]

@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the lakehouse once."""
     from local_aws import run
 
-    options = (arguments.landing, arguments.consent_policy, arguments.match_on, arguments.max_refused)
-    return run.run(*options, keep=arguments.keep)
+    shares = {"max_refused": arguments.max_refused, "max_lost": arguments.max_lost}
+    return run.run(arguments.landing, arguments.consent_policy, arguments.match_on, keep=arguments.keep, **shares)
 
 
 def maintain(arguments: argparse.Namespace) -> int:
@@ -98,6 +98,7 @@ def main() -> int:
     command.add_argument("--consent-policy")
     command.add_argument("--match-on")
     command.add_argument("--max-refused")
+    command.add_argument("--max-lost")
     command.add_argument("--keep", action="store_true", help="deliver into the lake that is there")
     command = commands.add_parser("maintain", help=maintain.__doc__)
     command.set_defaults(function=maintain)

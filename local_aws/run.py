@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def start_local_aws() -> None:
 
 
 def run_conf(
-    landing: str | None, consent_policy: str | None, match_on: str | None, max_refused: str | None = None
+    landing: str | None, consent_policy: str | None, match_on: str | None, **shares: str | None
 ) -> dict[str, Any]:
     """The DAG's params for this run; raises ``CommandError`` for a value that cannot work."""
     conf = {}
@@ -77,8 +78,9 @@ def run_conf(
             raise CommandError(f"{name.upper()} is {value!r}; it can be {' or '.join(allowed)}")
         if value:
             conf[name] = value
-    if max_refused:
-        conf["max_refused"] = _share("MAX_REFUSED", max_refused)
+    for name, value in shares.items():
+        if value:
+            conf[name] = _share(name.upper(), value)
     return conf
 
 
@@ -103,13 +105,15 @@ def landing_source(landing: str) -> str:
 
 
 def run(
-    landing: str | None, consent_policy: str | None, match_on: str | None, max_refused: str | None, *, keep: bool
+    landing: str | None, consent_policy: str | None, match_on: str | None, *, keep: bool, **shares: str | None
 ) -> int:
-    """Runs the lakehouse once and reports it on standard output and in ``summary.json``; returns the exit code.
+    """Runs the lakehouse once and reports it on standard output, in ``summary.json`` and ``report/``; returns the exit
+    code.
 
-    landing: a directory or an ``s3://`` prefix; keep: deliver into the lake that is there, instead of an empty one.
+    landing: a directory or an ``s3://`` prefix; keep: deliver into the lake that is there, instead of an empty one;
+    shares: the DAG's params that are a share, ``max_refused`` and ``max_lost``.
     """
-    return _run(airflow_home.DAG_ID, run_conf(landing, consent_policy, match_on, max_refused), keep=keep)
+    return _run(airflow_home.DAG_ID, run_conf(landing, consent_policy, match_on, **shares), keep=keep)
 
 
 def maintain(snapshot_hours: str | None, orphan_hours: str | None) -> int:
@@ -185,6 +189,7 @@ class _Outcome:
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps(summary, indent=2) + "\n")
         draft.replace(path)
+        report = _fetch_report(self.run_id) if self.results.get("publish_report") else None
 
         console.print()
         console.print(_table("table", "rows", rows=[(name, _count(rows)) for name, rows in tables.items()]))
@@ -199,8 +204,23 @@ class _Outcome:
         for failure in self.failures:
             _print(console, f"{failure['task_id']} failed: {_sentence(failure['reason'])}", style="red")
             _print(console, f"  its log: {failure['log']}")
+        if report:
+            _print(console, f"the report, to look at: {shown(report)}")
         _print(console, f"{self.state} in {seconds:.0f} s; the same as JSON: {shown(path)}")
         _print(console, 'look further: make query SQL="select * from machine_learning_curated limit 10", or make ui')
+
+
+def _fetch_report(run_id: str) -> Path:
+    """Copies what the run published to ``report/`` in the local state, in place of an earlier run's; gives the page."""
+    s3, bucket, prefix = boto3.client("s3"), lakehouse_settings().bucket, f"reports/{run_id}/"
+    new, report = local_root() / "report.new", local_root() / "report"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
+        s3.download_file(bucket, item["Key"], str(new / item["Key"].removeprefix(prefix)))
+    shutil.rmtree(report, ignore_errors=True)
+    new.rename(report)
+    return report / "index.html"
 
 
 def _audit(run_id: str) -> Counter:

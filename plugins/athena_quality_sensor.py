@@ -5,7 +5,8 @@ from functools import cached_property
 
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException
+from athena_answer import athena_answer
 
 
 class AthenaQualitySensor(BaseSensorOperator):
@@ -17,7 +18,7 @@ class AthenaQualitySensor(BaseSensorOperator):
     - the query failed: an ordinary failure with Athena's reason, retried as the task's ``retries`` say;
     - violations: the task fails at once, without retries, since asking again would not mend the data.
 
-    The result ``{"check", "violations", "figures"}`` goes to XCom, in the last case too.
+    The result ``{"check", "violations", "figures", "query_execution_id"}`` goes to XCom, in the last case too.
 
     :param query: the check: SQL, or a ``.sql`` file on the DAG's template path (templated).
     :param database: the database that unqualified names refer to (templated).
@@ -61,6 +62,7 @@ class AthenaQualitySensor(BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         violations = int(row.pop("violations"))
         result = {"check": check, "violations": violations, "figures": {name: _number(row[name]) for name in row}}
+        result["query_execution_id"] = self._execution_id
         figures = ", ".join(f"{name} {value}" for name, value in result["figures"].items())
         if violations:
             context["ti"].xcom_push(key="return_value", value=result)
@@ -77,19 +79,14 @@ class AthenaQualitySensor(BaseSensorOperator):
         self._execution_id = self._hook.run_query(
             self.query, {"Database": self.database}, {"OutputLocation": self.output_location}, workgroup=self.workgroup
         )
-        state = self._hook.poll_query_status(self._execution_id, sleep_time=self.poll_seconds)
-        if state != "SUCCEEDED":
-            reason = self._hook.get_state_change_reason(self._execution_id)
-            raise AirflowException(f"{check}: the query {self._execution_id} is {state}: {reason}")
-        header, *rows = self._hook.get_query_results(self._execution_id)["ResultSet"]["Rows"]
-        names = [cell["VarCharValue"] for cell in header["Data"]]
+        names, rows = athena_answer(self._hook, self._execution_id, self.poll_seconds)
         missing = {"ready", "violations"} - set(names)
         if len(rows) != 1 or missing:
             raise AirflowFailException(
                 f"{check}: a check returns one row with ready and violations; this one returned {len(rows)} rows "
                 f"with {', '.join(names)}"
             )
-        return dict(zip(names, (cell.get("VarCharValue") for cell in rows[0]["Data"]), strict=True))
+        return rows[0]
 
 
 def _number(text: str | None) -> int | float | str | None:

@@ -13,6 +13,8 @@ JOBS = [
 ]
 #: What a job fills beside its own table.
 BESIDE = {"step_trainer_trusted": ["device_owners"]}
+#: All tables that jobs fill.
+FILLED = [*JOBS, *(table for tables in BESIDE.values() for table in tables)]
 #: The tables with snapshots, under ``warehouse/``; the others are JSON files.
-ICEBERG_TABLES = ["landing_quarantine", *JOBS, "device_owners", "job_audit"]
-TABLES = [*LANDING_TABLES, "landing_repaired", *ICEBERG_TABLES]
+ICEBERG_TABLES = ["landing_quarantine", *FILLED, "job_audit"]
+TABLES = [*LANDING_TABLES, "landing_repaired", "check_audit", *ICEBERG_TABLES]

@@ -11,6 +11,7 @@ from lakehouse.outcomes import (
     READ,
     REFUSED,
     REPAIRED,
+    WRITTEN,
     Count,
     check_refused,
     count_outcomes,
@@ -104,6 +105,8 @@ class Job:
 
         for table, content in ((before or {}) | {self.table: rows}).items():
             self._write(content, table).overwrite(F.lit(True))
+            rows_now = self.spark.table(self._name(table)).count()  # from Iceberg's metadata
+            counts[table] = [*counts.get(table, []), (WRITTEN, None, rows_now)]
         audit = [(self.run_id, self.table, source, *count) for source in counts for count in counts[source]]
         self._write(self.spark.createDataFrame(audit, AUDIT_SCHEMA).coalesce(1), "job_audit").overwritePartitions()
         for source in counts:

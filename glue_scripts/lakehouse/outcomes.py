@@ -21,6 +21,8 @@ REFUSED = "refused"  # it cannot be used as it was delivered
 # Of a landing table are counted, too, and are no part of the sum (docs/landing-files.md):
 REPAIRED = "repaired"  # records that are used after a repair
 LINES = "lines"  # lines of the files, blank ones too
+# And of a table that the job fills:
+WRITTEN = "written"  # rows
 
 #: (outcome, reason, records)
 Count = tuple[str, str | None, int]

@@ -624,7 +624,10 @@ def _as_bigint(node: exp.Expression) -> exp.Expression:
     )
     if isinstance(core, exp.Sum) and _kind(_known(summed, "sum")) != "number":
         raise Refusal(f"TYPE_MISMATCH: line 1:1: Unexpected parameters ({_type_name(summed)}) for function sum")
-    if isinstance(core, exp.CountIf) or (isinstance(core, exp.Sum) and _is(_known(summed, "sum"), _INTEGERS)):
+    if isinstance(core, exp.CountIf):
+        # Where there is nothing to count, DuckDB gives NULL.
+        return exp.Coalesce(this=exp.cast(node.copy(), "bigint"), expressions=[exp.Literal.number(0)])
+    if isinstance(core, exp.Sum) and _is(_known(summed, "sum"), _INTEGERS):
         return exp.cast(node.copy(), "bigint")
     return node
 

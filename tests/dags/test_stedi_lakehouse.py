@@ -19,8 +19,8 @@ SQL = PROJECT / "include" / "sql"
 JOBS = ["customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted"]
 JOBS += ["machine_learning_curated"]
 TABLES = ["customer_landing", "accelerometer_landing", "step_trainer_landing", "landing_quarantine"]
-TABLES += ["landing_repaired", *JOBS, "device_owners", "job_audit"]
-CHECKS = ["consent", "unique_keys", "device_owners", "one_person_a_row", "audit_sums"]
+TABLES += ["landing_repaired", *JOBS, "device_owners", "job_audit", "check_audit"]
+CHECKS = ["consent", "unique_keys", "device_owners", "one_person_a_row", "audit_sums", "history"]
 CHECKS += [f"cardinality_{table}" for table in JOBS[1:]]
 
 TOPOLOGY = {
@@ -33,7 +33,9 @@ TOPOLOGY = {
     "customers_curated": {"step_trainer_trusted"},
     "step_trainer_trusted": {"machine_learning_curated"},
     "machine_learning_curated": {f"checks.{check}" for check in CHECKS},
-    **{f"checks.{check}": set() for check in CHECKS},
+    **{f"checks.{check}": {"publish_report", "all_checks_passed"} for check in CHECKS},
+    "publish_report": set(),
+    "all_checks_passed": set(),
 }
 
 PARSE = """
@@ -104,11 +106,13 @@ def test_every_parameter_explains_itself_and_says_what_it_allows(dag):
     assert all(param.description and param.schema.get("title") for param in params.values())
     assert params["consent_policy"].schema["enum"] == ["customer", "reading_time"]
     assert params["match_on"].schema["enum"] == ["customer_and_time", "time"]
-    assert (params["max_refused"].schema["minimum"], params["max_refused"].schema["maximum"]) == (0, 1)
+    for share in ("max_refused", "max_lost"):
+        assert (params[share].schema["minimum"], params[share].schema["maximum"]) == (0, 1)
     assert {name: param.value for name, param in params.items() if name != "landing"} == {
         "consent_policy": "customer",
         "match_on": "customer_and_time",
         "max_refused": 0.05,
+        "max_lost": 0.2,
     }
 
 
@@ -133,6 +137,11 @@ def test_no_check_can_hide_a_violation(dag):
     assert not any(check.soft_fail or check.silent_fail for check in checks)
 
 
+def test_the_report_is_made_of_every_run_and_hides_no_failed_check(dag):
+    assert dag.get_task("publish_report").trigger_rule == "all_done"
+    assert dag.get_task("all_checks_passed").trigger_rule == "all_success"
+
+
 def test_every_job_produces_the_asset_of_its_table(dag):
     assert {name: [asset.name for asset in dag.get_task(name).outlets] for name in JOBS} == {
         name: [name, "device_owners"] if name == "step_trainer_trusted" else [name] for name in JOBS
@@ -140,10 +149,12 @@ def test_every_job_produces_the_asset_of_its_table(dag):
     assert [asset.name for asset in dag.get_task("upload_landing").outlets] == TABLES[:3]
 
 
-def test_every_script_and_sql_file_is_used_and_every_one_that_is_used_exists():
+def test_every_script_and_sql_file_is_used_and_every_one_that_is_used_exists(dag):
     assert {path.stem for path in (PROJECT / "glue_scripts").glob("*.py")} == {*JOBS, "stedi_maintenance"}
     assert {path.stem for path in (SQL / "tables").glob("*.sql")} == set(TABLES)
     assert {path.stem for path in (SQL / "checks").glob("*.sql")} == set(CHECKS)
+    reported = dag.get_task("publish_report").queries
+    assert {f"report/{path.name}" for path in (SQL / "report").glob("*.sql")} == set(reported.values())
     used = {name for path in SQL.rglob("*.sql") for name in re.findall(r"(?:include|from) '(\S+)'", path.read_text())}
     assert {path.relative_to(SQL).as_posix() for path in (SQL / "rules").glob("*.sql")} == used
 

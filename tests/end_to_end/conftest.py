@@ -55,6 +55,11 @@ class Lake:
         assert exit_code == 0, output
         return self.summary()
 
+    @property
+    def report(self) -> Path:
+        """What ``make run`` left of the last run's report."""
+        return self.root / "report"
+
     def summary(self) -> dict:
         return json.loads((self.root / "summary.json").read_text())
 

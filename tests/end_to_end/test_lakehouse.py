@@ -1,13 +1,17 @@
 """The whole DAG, run after run in one lake: on the committed sample, on the same again while somebody puts a row into a
 table, and on a hard delivery with which somebody withdraws; then the maintenance."""
 
+import io
 import json
+import re
 import shutil
 
 import pytest
 import warehouse
+from lakehouse_report import PICTURES
 from lakehouse_settings import PROJECT, Settings
-from lakehouse_tables import ICEBERG_TABLES
+from lakehouse_tables import FILLED, ICEBERG_TABLES
+from PIL import Image
 
 from include.sample.generate import generate
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
@@ -30,6 +34,12 @@ COUNTS = {
 def first(lake):
     """The summary and the tables of a first run on an empty lake."""
     return lake.run(SAMPLE), lake.content()
+
+
+@pytest.fixture(scope="module")
+def report(first, lake):
+    """The files of the first run's report, {name: content}."""
+    return {path.name: path.read_bytes() for path in lake.report.iterdir()}
 
 
 def test_every_task_and_check_is_green(first):
@@ -69,6 +79,49 @@ def test_the_audit_says_where_every_record_went(first, lake):
     ]
 
 
+def test_the_jobs_count_the_rows_that_they_wrote(first, lake):
+    written = dict(lake.query("select source, records from job_audit where outcome = 'written'"))
+    assert {table: int(written[table]) for table in first[1]} == {table: COUNTS[table] for table in first[1]}
+
+
+def test_the_report_is_left_here_as_it_was_published(first, report, lake):
+    s3, prefix = lake.aws.client("s3"), f"reports/{first[0]['run_id']}/"
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=Settings().bucket, Prefix=prefix)["Contents"]]
+    published = {key: s3.get_object(Bucket=Settings().bucket, Key=key)["Body"].read() for key in keys}
+    assert {key.removeprefix(prefix): content for key, content in published.items()} == report
+    assert set(report) == {"index.html", *(f"{name}.png" for name in PICTURES)}
+
+
+def test_the_pictures_of_the_report_are_pictures(report):
+    sizes = {name: Image.open(io.BytesIO(content)).size for name, content in report.items() if name.endswith(".png")}
+    assert min(min(size) for size in sizes.values()) > 300
+
+
+def test_the_report_needs_nothing_but_itself(report):
+    page = report["index.html"].decode()
+    refers_to = re.findall(r"""(?:src|href)=["']?([^"'\s>]+)|url\(([^)]+)\)|@import""", page)
+    assert [target for pair in refers_to for target in pair if target and target[0] != "#" and target != "data:,"] == []
+    assert "<script" not in page
+
+
+def test_the_report_tells_where_the_records_went_and_what_the_checks_found(first, report):
+    page = report["index.html"].decode()
+    for text in ("2,044", "7 filtered: no_consent", "1,436", f"{len(first[0]['checks'])} of {len(first[0]['checks'])}"):
+        assert f">{text}<" in page, text
+    for check in first[0]["checks"]:
+        assert f"<td>{check['check']}</td>" in page
+
+
+def test_the_report_names_nobody(report):
+    page = report["index.html"].decode().lower()
+    lines = (SAMPLE / "customer" / "customer-1717200000000.json").read_text().splitlines()
+    customers = [json.loads(line) for line in lines]
+    telling = {record[field].strip().lower() for record in customers for field in ("customerName", "email", "phone")}
+    telling |= {record["serialNumber"].lower() for record in customers}
+    assert len(telling) > 50
+    assert [text for text in telling if text in page] == []
+
+
 NOBODY = ["nobody@example.com", "1717200000000", "0.0", "0.0", "0.0"]
 
 
@@ -99,6 +152,26 @@ def test_a_row_without_consent_fails_the_run_once_and_is_named(again, lake):
     failed = {task["task_id"] for task in lake.summary()["tasks"] if task["state"] == "failed"}
     assert failed == {"checks.consent", "checks.cardinality_accelerometer_trusted"}
     assert output.count("checks.consent ") == 2  # its line, and the reason at the end: one attempt
+
+
+def test_a_run_is_compared_with_the_last_green_one(first, again, lake):
+    history = next(check for check in lake.summary()["checks"] if check["check"] == "history")
+    assert history["state"] == "success"
+    assert history["figures"] == {"compared_with": first[0]["run_id"], **dict.fromkeys(FILLED, 0)}
+
+
+def test_the_audits_keep_every_run(first, again, lake):
+    runs = {first[0]["run_id"], lake.summary()["run_id"]}
+    for table in ("job_audit", "check_audit"):
+        assert {run for (run,) in lake.query(f"select distinct run_id from {table}")} == runs
+
+
+def test_a_run_with_a_violation_is_reported_too(again, lake):
+    page = (lake.report / "index.html").read_text()
+    assert re.search(
+        r'<td>consent</td><td><span class="badge failed">failed</span></td><td class="number">1</td>', page
+    )
+    assert page.count("badge failed") > 1
 
 
 @pytest.fixture(scope="module")

@@ -35,13 +35,16 @@ def test_it_waits_while_the_data_has_not_arrived(poke):
     assert not returned.is_done
 
 
-def test_it_succeeds_without_violations_and_gives_the_figures(poke):
+def test_it_succeeds_without_violations_and_gives_the_figures_and_its_query(poke, aws):
     returned, _ = poke(
         "select true as ready, 0 as violations, 482 as customers, 0.5 as share, cast(null as bigint) as n"
     )
     assert returned.is_done
     figures = {"customers": 482, "share": 0.5, "n": None}
+    execution = returned.xcom_value.pop("query_execution_id")
     assert returned.xcom_value == {"check": "consent", "violations": 0, "figures": figures}
+    answer = aws.client("athena").get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+    assert answer["Query"].endswith("as n")
 
 
 def test_violations_fail_the_task_without_retries_and_are_named_and_kept(poke):

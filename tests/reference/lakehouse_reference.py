@@ -274,8 +274,9 @@ def lakehouse(directory: Path, consent_policy: str = "customer", match_on: str =
             if owner in curated
         ),
         "landing_quarantine": Counter(quarantine),
-        "job_audit": Counter(audit),
     }
+    audit += [(job, job, "written", None, tables[job].total()) for job in dict.fromkeys(row[0] for row in audit)]
+    tables["job_audit"] = Counter(audit)
     return Lakehouse(tables, landing)
 
 

@@ -221,7 +221,9 @@ def tables(directory, customers, readings, steps, *parameters):
 
 
 def outcomes(found, job):
-    return {row[2:4]: row[4] for row in found["job_audit"] if row[0] == job and row[2] not in ("read", "lines")}
+    return {
+        row[2:4]: row[4] for row in found["job_audit"] if row[0] == job and row[2] not in ("read", "lines", "written")
+    }
 
 
 def test_a_later_record_without_consent_takes_the_person_out_of_every_table(tmp_path):
@@ -367,6 +369,7 @@ def test_matching_on_time_alone_pairs_different_people(tmp_path):
         ("machine_learning_curated", "accelerometer_trusted", "read", None, 3),
         ("machine_learning_curated", "accelerometer_trusted", "kept", None, 1),
         ("machine_learning_curated", "accelerometer_trusted", "filtered", "no_reading_at_instant", 2),
+        ("machine_learning_curated", "machine_learning_curated", "written", None, 1),
     }
 
 
@@ -384,6 +387,7 @@ def test_the_audit_of_a_landing_source_counts_what_was_refused_repaired_and_its_
         ("refused", "not_an_object", 1),
         ("repaired", None, 3),
         ("lines", None, 4),
+        ("written", None, 0),
     }
     assert found["landing_quarantine"] == Counter(
         [

@@ -11,7 +11,7 @@ sums as (
     sum(case when outcome in ('read', 'repaired', 'lines') then 0 else records end) as records_judged,
     sum(case when outcome = 'lines' then records else 0 end) as lines_read
   from {{ lake.database }}.job_audit
-  where run_id = '{{ run_id }}'
+  where run_id = '{{ run_id }}' and outcome <> 'written'
   group by job, source
 ),
 

@@ -20,10 +20,10 @@ odd_files as (
 ),
 
 customer_records as (
-  select lower(trim(email)) as person, serialnumber, lastupdatedate, sharewithresearchasofdate
+  select lower(trim(email)) as person, serialnumber, registrationdate, lastupdatedate, sharewithresearchasofdate
   {{ own('customer_landing') }} and email is not null
   union all
-  select lower(trim(email)), serialnumber, lastupdatedate, sharewithresearchasofdate
+  select lower(trim(email)), serialnumber, registrationdate, lastupdatedate, sharewithresearchasofdate
   {{ repaired('customer_landing') }}
 ),
 

@@ -1,0 +1,117 @@
+"""The check of a run against the ones before: in Athena, on audits of a few rows."""
+
+import json
+import uuid
+
+import jinja2
+import pytest
+from athena_client import Athena
+from lakehouse_settings import PROJECT
+from lakehouse_tables import FILLED, JOBS
+
+SQL = jinja2.Environment(loader=jinja2.FileSystemLoader(PROJECT / "include" / "sql"))
+POLICY, MATCH = "customer", "customer_and_time"
+
+
+class Lake:
+    """A database of its own with what earlier runs left in job_audit and check_audit."""
+
+    def __init__(self, aws, bucket):
+        self.s3 = aws.client("s3")
+        self.names = {"bucket": bucket, "database": f"history_{uuid.uuid4().hex[:8]}", "jobs": JOBS, "filled": FILLED}
+        self.athena = Athena(aws, bucket, "default")
+        for ddl in ("database", "tables/job_audit", "tables/check_audit"):
+            self.athena.query(self.render(ddl))
+        self.runs = 0
+
+    def render(self, file, **context):
+        return SQL.get_template(f"{file}.sql").render(lake=self.names, **context)
+
+    def wrote(self, run_id, rows, **more):
+        """A run wrote so many rows into each table; ``more`` for some of them otherwise. It was not checked yet."""
+        sizes = [f"('{run_id}', '{t}', '{t}', 'written', null, {more.get(t, rows)})" for t in FILLED]
+        self.athena.query(f"insert into {self.names['database']}.job_audit values {', '.join(sizes)}")
+
+    def checked(self, run_id, *, state="success", consent_policy=POLICY):
+        """And was reported, after all runs that were so before."""
+        self.runs += 1
+        row = {"run_id": run_id, "checked_at": self.runs, "consent_policy": consent_policy, "match_on": MATCH}
+        rows = [row | {"check_name": "consent", "state": "success"}, row | {"check_name": "history", "state": state}]
+        body = "".join(json.dumps(row) + "\n" for row in rows)
+        self.s3.put_object(Bucket=self.names["bucket"], Key=f"check_audit/{run_id}.json", Body=body)
+
+    def ran(self, run_id, rows, **checked):
+        self.wrote(run_id, rows)
+        self.checked(run_id, **checked)
+
+    def check(self, run_id, max_lost=0.2):
+        """(ready, violations, the run that it was compared with)"""
+        params = {"consent_policy": POLICY, "match_on": MATCH, "max_lost": max_lost}
+        [row] = self.athena.query(self.render("checks/history", run_id=run_id, params=params))
+        assert len(row) == 3 + len(FILLED)
+        return row[0] == "true", int(row[1]), row[2]
+
+
+@pytest.fixture
+def lake(aws, bucket):
+    return Lake(aws, bucket)
+
+
+def test_the_first_run_has_nothing_to_be_compared_with(lake):
+    lake.wrote("first", 100)
+    assert lake.check("first") == (True, 0, None)
+
+
+def test_it_waits_until_every_table_was_written(lake):
+    lake.athena.query(
+        f"insert into {lake.names['database']}.job_audit "
+        "values ('first', 'customer_trusted', 'customer_trusted', 'written', null, 5)"
+    )
+    assert lake.check("first")[0] is False
+
+
+def test_each_table_that_lost_more_than_its_share_is_a_violation(lake):
+    lake.ran("first", 100)
+    lake.wrote("second", 100, customer_trusted=79, device_owners=0)
+    assert lake.check("second") == (True, 2, "first")
+
+
+def test_a_table_may_lose_its_share_and_gain_as_much_as_it_likes(lake):
+    lake.ran("first", 100)
+    lake.wrote("second", 80, customer_trusted=1000)
+    assert lake.check("second") == (True, 0, "first")
+
+
+def test_a_table_that_was_empty_has_nothing_to_lose(lake):
+    lake.ran("first", 0)
+    lake.wrote("second", 0)
+    assert lake.check("second", max_lost=0) == (True, 0, "first")
+
+
+def test_a_run_with_a_violation_is_not_what_later_runs_are_compared_with(lake):
+    lake.ran("first", 100)
+    lake.ran("second", 10, state="failed")
+    lake.wrote("third", 10)
+    assert lake.check("third") == (True, len(FILLED), "first")
+
+
+def test_a_run_that_accepts_the_loss_is_what_later_runs_are_compared_with(lake):
+    lake.ran("first", 100)
+    lake.wrote("second", 10)
+    assert lake.check("second", max_lost=1) == (True, 0, "first")
+    lake.checked("second")
+    lake.wrote("third", 10)
+    assert lake.check("third") == (True, 0, "second")
+
+
+def test_a_run_is_compared_with_one_under_the_same_policy_only(lake):
+    lake.ran("first", 100)
+    lake.ran("other", 50, consent_policy="reading_time")
+    lake.wrote("third", 90)
+    assert lake.check("third") == (True, 0, "first")
+
+
+def test_a_run_that_is_checked_again_is_not_compared_with_itself(lake):
+    lake.ran("first", 100)
+    lake.ran("second", 10, state="failed")
+    assert lake.check("second") == (True, len(FILLED), "first")
