@@ -79,7 +79,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         self._execution_id = self._hook.run_query(
             self.query, {"Database": self.database}, {"OutputLocation": self.output_location}, workgroup=self.workgroup
         )
-        names, rows = athena_answer(self._hook, self._execution_id, self.poll_seconds)
+        names, rows = athena_answer(self._hook, check, self._execution_id, self.poll_seconds)
         missing = {"ready", "violations"} - set(names)
         if len(rows) != 1 or missing:
             raise AirflowFailException(

@@ -66,6 +66,10 @@ class LakehouseReport(BaseOperator):
     def _athena(self) -> AthenaHook:
         return AthenaHook()
 
+    @cached_property
+    def _s3(self) -> Any:
+        return S3Hook().get_conn()
+
     def execute(self, context: Context) -> dict[str, str]:
         run_id, ti, now = context["run_id"], context["ti"], datetime.now(UTC)
         tasks = [task_id for task_id in context["dag"].task_ids if task_id != self.task_id]
@@ -109,23 +113,24 @@ class LakehouseReport(BaseOperator):
         key = f"check_audit/run-{re.sub('[^A-Za-z0-9._-]', '_', run_id)}.json"
         self._put(key, "".join(json.dumps(row) + "\n" for row in rows).encode(), "application/json")
 
-    def _ask(self, green: bool) -> tuple[dict[str, list[Row]], dict[str, str]]:
-        """The answers, and why one is missing."""
+    def _ask(self, green: bool) -> tuple[dict[str, list[Row]], list[str]]:
+        """The answers, and why some are missing."""
         target = {"OutputLocation": self.settings.athena_output}
         database, workgroup = {"Database": self.settings.database}, self.settings.athena_workgroup
         executions = {
             name: self._athena.run_query(sql, database, target, workgroup=workgroup)
             for name, sql in self.queries.items()
         }
-        answers, missing = {}, {}
+        answers, missing = {}, []
         for name, execution in executions.items():
             try:
-                answers[name] = athena_answer(self._athena, execution, self.settings.poll_seconds)[1]
+                answers[name] = athena_answer(self._athena, name, execution, self.settings.poll_seconds)[1]
             except AirflowException as error:
                 if green:
                     raise
-                self.log.warning("%s: %s", name, error)
-                answers[name], missing[name] = [], str(error)
+                self.log.warning("%s", error)
+                answers[name] = []
+                missing.append(str(error))
         return answers, missing
 
     def _cost(self, ti: Any, job: str, state: str) -> dict[str, Any]:
@@ -169,7 +174,7 @@ class LakehouseReport(BaseOperator):
         return f"s3://{self.settings.bucket}/{folder}index.html"
 
     def _put(self, key: str, content: bytes, content_type: str) -> None:
-        S3Hook().get_conn().put_object(Bucket=self.settings.bucket, Key=key, Body=content, ContentType=content_type)
+        self._s3.put_object(Bucket=self.settings.bucket, Key=key, Body=content, ContentType=content_type)
 
 
 def _drawings(facts: dict[str, Any], answers: dict[str, list[Row]]) -> dict[str, Any]:
