@@ -83,7 +83,7 @@ curated tables with one Glue job each, and checks them in Athena.
 Run it by hand with **Trigger**; the form explains the parameters. A table, its job, its script, its task and its SQL
 file share one name. Running it again changes nothing unless the landing data changed.
 """,
-    schedule="@daily",
+    schedule=settings.schedule,
     catchup=False,
     max_active_runs=1,
     params=PARAMS,
