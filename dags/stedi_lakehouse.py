@@ -6,6 +6,8 @@ workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the fi
 logs:FilterLogEvents on /aws-glue/jobs/*.
 """
 
+import re
+
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
@@ -41,6 +43,7 @@ PARAMS = {
     ),
     "consent_policy": Param(
         "customer",
+        type="string",
         enum=["customer", "reading_time"],
         title="Consent policy",
         description="customer: a person who has agreed shares all their readings. "
@@ -48,6 +51,7 @@ PARAMS = {
     ),
     "match_on": Param(
         "customer_and_time",
+        type="string",
         enum=["customer_and_time", "time"],
         title="Match on",
         description="customer_and_time: a step reading meets its own person's accelerometer readings. "
@@ -126,8 +130,10 @@ file share one name. Running it again changes nothing unless the landing data ch
         )
 
     def quality_check(check: str) -> AthenaQualitySensor:
+        sql = (PROJECT / "include" / "sql" / "checks" / f"{check}.sql").read_text()
         return AthenaQualitySensor(
             task_id=check,
+            doc_md=" ".join(re.findall("^-- (.*)$", sql, re.MULTILINE)),
             query=f"checks/{check}.sql",
             database=settings.database,
             workgroup=settings.athena_workgroup,

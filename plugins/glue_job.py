@@ -1,5 +1,6 @@
 """A Glue job of the lakehouse as a task, and the task that uploads what it runs: the same for every job."""
 
+import ast
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -71,8 +72,10 @@ def glue_job(
         "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "spark.sql.catalog.glue_catalog.warehouse": f"s3://{settings.bucket}/warehouse",
     }
+    script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
     return LakehouseGlueJob(
         task_id=name,
+        doc_md=ast.get_docstring(script),
         job_name=name,
         job_desc=description,
         script_location=f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}",

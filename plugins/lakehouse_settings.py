@@ -56,6 +56,7 @@ class Settings:
     def task_defaults(self) -> dict[str, Any]:
         """The ``default_args`` of a DAG."""
         return {
+            "owner": "stedi",
             "retries": self.retries,
             "retry_delay": timedelta(seconds=self.retry_seconds),
             "execution_timeout": timedelta(minutes=10),

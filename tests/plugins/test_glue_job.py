@@ -10,12 +10,12 @@ from lakehouse_settings import Settings
 
 from local_aws import service
 
-JOB = "sleeper"
+JOB = "customer_trusted"
 
 
 @pytest.fixture
 def submit(aws, aws_environment, bucket, s3):
-    """Starts the job as a task's attempt in a run of the DAG does; gives the id of its run."""
+    """Starts the job, whose script only waits here, as an attempt of its task does; gives the id of its run."""
     settings = Settings(bucket=bucket)
     service.start(aws, role=settings.glue_role_arn.rpartition("/")[2])
     s3.put_object(Bucket=bucket, Key="sleeper.py", Body="import time; time.sleep(600)")
