@@ -2,7 +2,7 @@
 # Needs make and Python 3.11; everything else goes to .venv and .local, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run maintain query ui test generate stop clean
+.PHONY: help install run maintain query ui test generate screenshots stop clean
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
@@ -34,6 +34,8 @@ help:
 	@echo 'make test      checks format and lint, and runs all tests'
 	@echo 'make generate  writes synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
 	@echo '                 SHARED_SERIALS=30  DAMAGE=0.01       with the website'"'"'s defect, with damaged records'
+	@echo 'make screenshots'
+	@echo '               takes the pictures in docs/ anew, with the Chromium or Chrome that is installed'
 	@echo 'make stop      stops what was started'
 	@echo 'make clean     stops it, and forgets the lake, the Airflow database and the logs'
 	@echo '                 ALL=1                                also what was installed'
@@ -62,6 +64,9 @@ test: install
 generate: .venv/installed
 	@$(PYTHON) include/sample/generate.py --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
 	  $(if $(SHARED_SERIALS),--shared-serials "$$SHARED_SERIALS") $(if $(DAMAGE),--damage "$$DAMAGE")
+
+screenshots: install
+	@$(PYTHON) -m docs.screenshots
 
 stop:
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_aws stop; fi

@@ -6,6 +6,8 @@ StopQueryExecution on the workgroup, glue:*Database, *Table*, *Job and *JobRun* 
 iam:PassRole on the Glue role, logs:FilterLogEvents on /aws-glue/jobs/*.
 """
 
+import re
+
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
@@ -46,6 +48,7 @@ PARAMS = {
     ),
     "consent_policy": Param(
         "customer",
+        type="string",
         enum=["customer", "reading_time"],
         title="Consent policy",
         description="customer: a person who has agreed shares all their readings. "
@@ -53,6 +56,7 @@ PARAMS = {
     ),
     "match_on": Param(
         "customer_and_time",
+        type="string",
         enum=["customer_and_time", "time"],
         title="Match on",
         description="customer_and_time: a step reading meets its own person's accelerometer readings. "
@@ -98,7 +102,7 @@ curated tables with one Glue job each, and checks them in Athena.
 Run it by hand with **Trigger**; the form explains the parameters. A table, its job, its script, its task and its SQL
 file share one name. Running it again changes nothing unless the landing data changed.
 """,
-    schedule="@daily",
+    schedule=settings.schedule,
     catchup=False,
     max_active_runs=1,
     params=PARAMS,
@@ -143,8 +147,10 @@ file share one name. Running it again changes nothing unless the landing data ch
         )
 
     def quality_check(check: str) -> AthenaQualitySensor:
+        sql = (PROJECT / "include" / "sql" / "checks" / f"{check}.sql").read_text()
         return AthenaQualitySensor(
             task_id=check,
+            doc_md=" ".join(re.findall("^-- (.*)$", sql, re.MULTILINE)),
             query=f"checks/{check}.sql",
             database=settings.database,
             workgroup=settings.athena_workgroup,

@@ -1,10 +1,14 @@
 """A Glue job of the lakehouse as a task, and the task that uploads what it runs: the same for every job."""
 
+import ast
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
+from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
-from airflow.sdk import Asset, task
+from airflow.sdk import Asset, Context, task
 from glue_code import upload_code
 from glue_job_failure import log_glue_reason
 from lakehouse_settings import PROJECT, Settings
@@ -16,9 +20,47 @@ def upload_glue_code(bucket: str) -> dict[str, str]:
     return upload_code(S3Hook().get_conn(), PROJECT / "glue_scripts", bucket)
 
 
+class _News:
+    """A logger without what the hook says anew at every poll: among so many lines nobody finds the job's own."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def info(self, message: str, *arguments: Any) -> None:
+        if not message.startswith(("Polling for AWS Glue Job", "No new log from the Glue Job")):
+            self._log.info(message, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
+class _Hook(GlueJobHook):
+    @property
+    def log(self) -> Any:
+        return _News(super().log)
+
+
+class LakehouseGlueJob(GlueJobOperator):
+    """A GlueJobOperator that shows what the job says, and finds a run that an attempt started and could not note."""
+
+    aws_hook_class = _Hook
+
+    def submit_job(self, context: Context) -> str:
+        """Takes over the job's run for this run of the DAG if there is one at work, or starts one."""
+        # An attempt that is killed right after Glue's answer leaves a run behind, and Glue allows no second one.
+        glue = self.hook.conn
+        with suppress(glue.exceptions.EntityNotFoundException):
+            for run in glue.get_job_runs(JobName=self.job_name)["JobRuns"]:
+                of_this_run = run.get("Arguments", {}).get("--run_id") == self.script_args["--run_id"]
+                if of_this_run and self.is_job_active(run["JobRunState"]):
+                    self.log.info("Taking over the job's run at work: %s", run["Id"])
+                    return run["Id"]
+        return super().submit_job(context)
+
+
 def glue_job(
     settings: Settings, name: str, description: str, script_args: dict[str, str], outlets: list[Asset] | None = None
-) -> GlueJobOperator:
+) -> LakehouseGlueJob:
     """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
 
     ``script_args`` are the script's own arguments (templated), beside ``--run_id`` and ``--database``.
@@ -30,8 +72,10 @@ def glue_job(
         "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "spark.sql.catalog.glue_catalog.warehouse": f"s3://{settings.bucket}/warehouse",
     }
-    return GlueJobOperator(
+    script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
+    return LakehouseGlueJob(
         task_id=name,
+        doc_md=ast.get_docstring(script),
         job_name=name,
         job_desc=description,
         script_location=f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}",

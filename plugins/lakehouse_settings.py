@@ -25,6 +25,8 @@ class Settings:
     number_of_workers: int = 2
     #: What a run delivers when it is not told otherwise: a directory or an ``s3://`` prefix.
     landing: str = str(PROJECT / "include" / "sample")
+    #: When a run of the lakehouse starts by itself, in UTC: a cron expression, or one of Airflow's names for one.
+    schedule: str = "@daily"
     #: How often a task is tried again, and the seconds between two tries.
     retries: int = 2
     retry_seconds: int = 60
@@ -54,6 +56,7 @@ class Settings:
     def task_defaults(self) -> dict[str, Any]:
         """The ``default_args`` of a DAG."""
         return {
+            "owner": "stedi",
             "retries": self.retries,
             "retry_delay": timedelta(seconds=self.retry_seconds),
             "execution_timeout": timedelta(minutes=10),

@@ -10,7 +10,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("table", ["hard case", "fault"])
+@pytest.mark.parametrize("table", ["hard case", "in the UI", "fault"])
 def test_every_case_that_the_readme_lists_is_shown_by_tests_that_exist(table):
     tests = {
         node.name

@@ -104,6 +104,7 @@ def test_the_dag_runs_daily_one_run_at_a_time_and_does_not_catch_up(dag):
 def test_every_parameter_explains_itself_and_says_what_it_allows(dag):
     params = {name: dag.params.get_param(name) for name in dag.params}
     assert all(param.description and param.schema.get("title") for param in params.values())
+    assert all(param.schema["type"] for param in params.values())  # without a type the form lets it be emptied
     assert params["consent_policy"].schema["enum"] == ["customer", "reading_time"]
     assert params["match_on"].schema["enum"] == ["customer_and_time", "time"]
     for share in ("max_refused", "max_lost"):
@@ -125,6 +126,12 @@ def test_every_glue_job_has_a_timeout_retries_and_is_stopped_with_its_task(dag, 
     assert task.retries == 2
     assert task.execution_timeout > timedelta(minutes=task.create_job_kwargs["Timeout"])
     assert (task.create_job_kwargs["GlueVersion"], task.create_job_kwargs["WorkerType"]) == ("5.1", "G.1X")
+
+
+def test_every_job_and_every_check_says_in_the_ui_what_it_is_for(dag):
+    documented = [task for task in dag.tasks if isinstance(task, GlueJobOperator | AthenaQualitySensor)]
+    assert len(documented) == len(JOBS) + len(CHECKS)
+    assert [task.task_id for task in documented if len(task.doc_md) < 50] == []
 
 
 def test_every_task_has_a_timeout(dag):

@@ -1,0 +1,209 @@
+"""What people do in the Airflow UI, with its scheduler: runs by schedule, by hand and of past days, and their tasks
+killed, tried again, cleared and marked failed."""
+
+import os
+import re
+import signal
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
+from athena_client import Athena
+from lakehouse_settings import Settings
+
+from include.sample.generate import generate
+from local_aws import glue_jobs
+from tests.reference.lakehouse_reference import lakehouse
+
+#: The Glue task that is hurt: the first one.
+JOB = "customer_trusted"
+TABLES = ["customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted"]
+TABLES += ["machine_learning_curated"]
+
+
+@pytest.fixture(scope="module")
+def landing(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("landing")
+    generate(directory, 8, 3)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def due():
+    """The next full minute."""
+    return (datetime.now(UTC) + timedelta(minutes=1)).replace(second=0, microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def airflow(due, landing, tmp_path_factory):
+    schedule = f"{due.minute} {due.hour} * * *"
+    with running_airflow(tmp_path_factory.mktemp("airflow"), landing, STEDI_SCHEDULE=schedule) as airflow:
+        yield airflow
+
+
+def content(airflow):
+    """Every row of every trusted and curated table, sorted."""
+    athena = Athena(airflow.aws, Settings().bucket, Settings().database)
+    return {table: sorted(athena.query(f"select * from {table}"), key=repr) for table in TABLES}
+
+
+def expected(landing, *parameters):
+    """The same, as an independent reference computes it."""
+    tables = lakehouse(landing, *parameters).tables
+    rows = {
+        table: [[None if v is None else str(v) for v in row] for row in tables[table].elements()] for table in TABLES
+    }
+    return {table: sorted(rows[table], key=repr) for table in TABLES}
+
+
+def glue_run_at_work(airflow, number):
+    """The id of the job's run of this number, when its Spark is up."""
+    return wait_for(
+        lambda: next((run["Id"] for run in airflow.glue_runs(JOB)[number - 1 : number] if spark(run["Id"])), None)
+    )
+
+
+# --- on schedule, and tried again ---
+
+
+@pytest.fixture(scope="module")
+def scheduled(airflow):
+    """The run that the schedule started, after its end; the first run of its first Glue job was killed."""
+    run = wait_for(airflow.runs)[0]["dag_run_id"]
+    for pid in spark(glue_run_at_work(airflow, 1)):
+        os.kill(pid, signal.SIGKILL)
+    airflow.end(run)
+    return airflow.ask(f"dagRuns/{quote(run)}")
+
+
+def test_a_run_starts_by_itself_when_it_is_due_and_ends_green(scheduled, due):
+    assert (scheduled["run_type"], scheduled["state"]) == ("scheduled", "success")
+    assert datetime.fromisoformat(scheduled["logical_date"]) == due
+    assert datetime.fromisoformat(scheduled["start_date"]) >= due
+
+
+def test_a_glue_task_whose_spark_is_killed_is_tried_again_and_succeeds(airflow, scheduled):
+    assert airflow.attempts(scheduled["dag_run_id"], JOB) == ["failed", "success"]
+    assert [run["JobRunState"] for run in airflow.glue_runs(JOB)[:2]] == ["FAILED", "SUCCEEDED"]
+
+
+def test_a_run_with_a_killed_job_leaves_the_rows_that_an_independent_reference_computes(airflow, scheduled, landing):
+    assert content(airflow) == expected(landing)
+
+
+def test_the_log_of_a_failed_attempt_gives_glues_reason(airflow, scheduled):
+    log = airflow.log(scheduled["dag_run_id"], JOB, attempt=1)
+    assert "Command failed with exit code -9: the job was killed by signal 9" in log
+
+
+def test_the_log_of_a_glue_task_shows_what_the_job_printed(airflow, scheduled, landing):
+    log = airflow.log(scheduled["dag_run_id"], JOB, attempt=2)
+    records = sum(len(file.read_text().splitlines()) for file in (landing / "customer").iterdir())
+    assert re.findall(r"customer_landing: (\d+) read", log) == [str(records)]
+
+
+def test_the_log_of_a_glue_task_says_nothing_anew_at_every_poll(airflow, scheduled):
+    lines = airflow.log(scheduled["dag_run_id"], JOB, attempt=2).splitlines()
+    assert len(lines) < 100
+    assert [line for line in lines if "Polling" in line or "No new log" in line] == []
+
+
+# --- by hand ---
+
+
+@pytest.fixture(scope="module")
+def page(airflow):
+    """A page of a browser, which has opened the DAG."""
+    try:
+        with browser() as started:
+            page = started.new_page(viewport={"width": 1400, "height": 1200})
+            page.set_default_timeout(120_000)
+            page.goto(f"{airflow.url}/dags/{DAG}")
+            yield page
+    except NoBrowser as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def form(page):
+    """The form for a new run, open."""
+    page.get_by_test_id("trigger-dag-button").click()
+    form = page.get_by_role("dialog")
+    form.get_by_test_id("config-form").wait_for()
+    return form
+
+
+@pytest.fixture(scope="module")
+def by_hand(airflow, scheduled, page, form):
+    """A run started with the form, with one parameter changed in it, after its end."""
+    form.locator("#element_consent_policy").click()
+    page.get_by_role("option", name="reading_time").click()
+    form.get_by_test_id("trigger-dag-submit").click()
+    run = wait_for(lambda: next((run for run in airflow.runs() if run["run_type"] == "manual"), None))["dag_run_id"]
+    airflow.end(run)
+    return airflow.ask(f"dagRuns/{quote(run)}")
+
+
+def test_the_form_shows_every_parameter_with_its_title_its_default_and_its_description(airflow, page, form):
+    params = airflow.ask("details")["params"]
+    assert "consent_policy" in params
+    for name, param in params.items():
+        value = page.locator(f"[name=element_{name}]")
+        shown = form.get_by_role("group").filter(has=value).last.inner_text()
+        assert param["schema"]["title"] in shown
+        assert param["description"] in shown
+        assert value.input_value() == str(param["value"])
+
+
+def test_a_run_by_hand_with_the_form_ends_green_with_the_parameter_that_was_chosen(by_hand):
+    assert by_hand["state"] == "success"
+    assert by_hand["conf"]["consent_policy"] == "reading_time"
+
+
+def test_the_parameter_chosen_in_the_form_decides_what_is_in_the_tables(airflow, by_hand, landing):
+    assert content(airflow) == expected(landing, "reading_time") != expected(landing)
+
+
+# --- cleared, and marked failed ---
+
+
+def test_a_cleared_glue_task_runs_its_job_again(airflow, scheduled):
+    run, before = scheduled["dag_run_id"], airflow.glue_runs(JOB)
+    airflow.clear(run, JOB)
+    wait_for(lambda: airflow.task(run, JOB)["state"] != "success")
+    assert airflow.end(run) == "success"
+    after = airflow.glue_runs(JOB)
+    assert [run["Id"] for run in after[:-1]] == [run["Id"] for run in before]
+    assert after[-1]["JobRunState"] == "SUCCEEDED"
+
+
+def test_a_task_marked_failed_while_it_runs_stops_its_glue_run_and_its_spark(airflow, scheduled):
+    run, number = scheduled["dag_run_id"], len(airflow.glue_runs(JOB)) + 1
+    airflow.clear(run, JOB)
+    glue_run = glue_run_at_work(airflow, number)
+    airflow.mark_failed(run, JOB)
+    wait_for(lambda: airflow.glue_runs(JOB)[-1]["JobRunState"] not in ("RUNNING", "STOPPING"))
+    assert [(run["Id"], run["JobRunState"]) for run in airflow.glue_runs(JOB)[number - 1 :]] == [(glue_run, "STOPPED")]
+    assert glue_jobs.processes(glue_run) == []
+    airflow.end(run)
+    assert airflow.task(run, JOB)["state"] == "failed"
+
+
+# --- of past days ---
+
+
+@pytest.mark.exhaustive
+def test_a_backfill_of_past_days_runs_each_day_after_the_other_and_changes_no_row(airflow, scheduled, landing, due):
+    days = {"from_date": (due - timedelta(days=2)).isoformat(), "to_date": (due - timedelta(days=1)).isoformat()}
+    backfill = airflow.ask("/backfills", {"dag_id": DAG, "max_active_runs": 1, **days})["id"]
+    runs = [run["dag_run_id"] for run in airflow.runs() if run["run_type"] == "backfill"]
+    assert [airflow.end(run) for run in runs] == ["success", "success"]
+    wait_for(lambda: airflow.ask(f"/backfills/{backfill}")["completed_at"])
+    first, second = (airflow.ask(f"dagRuns/{quote(run)}") for run in runs)
+    assert [datetime.fromisoformat(run["logical_date"]) for run in (first, second)] == [
+        due - timedelta(days=2),
+        due - timedelta(days=1),
+    ]
+    assert second["start_date"] >= first["end_date"]
+    assert content(airflow) == expected(landing)
