@@ -1,4 +1,4 @@
-"""``make screenshots``: the README's pictures, taken anew from a run on the sample in a lake of its own."""
+"""``make screenshots``: the README's pictures, taken anew from a run on generated data in a lake of its own."""
 
 import sys
 import tempfile
@@ -7,13 +7,17 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page
 
-from local_aws.settings import PROJECT
+from include.sample.generate import generate
+from local_aws.settings import PROJECT, lakehouse_settings
 from tests.airflow_server import DAG, Airflow, NoBrowser, browser, running_airflow
 
 DOCS = PROJECT / "docs"
-SAMPLE = PROJECT / "include" / "sample"
 #: What moves or fades in is over after this, in milliseconds.
 AT_REST = 2000
+
+
+class RunFailed(Exception):
+    """The run that was to be taken did not end well."""
 
 
 def graph(page: Page, airflow: Airflow, run: str) -> None:
@@ -40,28 +44,41 @@ def trigger_form(page: Page, airflow: Airflow) -> None:
     page.get_by_role("dialog").screenshot(path=DOCS / "trigger-form.png")
 
 
+def report(page: Page, airflow: Airflow, run: str) -> None:
+    """The first screens of a run's report."""
+    page.set_viewport_size({"width": 1100, "height": 1500})
+    key = f"reports/{run}/index.html"
+    found = airflow.aws.client("s3").get_object(Bucket=lakehouse_settings().bucket, Key=key)
+    page.set_content(found["Body"].read().decode())
+    page.screenshot(path=DOCS / "report.png")
+
+
+def take(page: Page, root: Path) -> None:
+    """Takes all pictures, with Airflow and its lake below ``root``; raises ``RunFailed``."""
+    landing = root / "landing"
+    # As much as shows on a picture, with something of everything in it.
+    generate(landing, customers=60, seed=7, shared_serials=30, damage=0.01)
+    page.set_default_timeout(120_000)
+    with running_airflow(root / "lake", landing) as airflow:
+        print("taking docs/trigger-form.png", flush=True)
+        trigger_form(page, airflow)
+        run = airflow.trigger()
+        print("waiting for a run", flush=True)
+        if (state := airflow.end(run)) != "success":
+            raise RunFailed(f"the run ended {state}")
+        print("taking docs/graph.png", flush=True)
+        graph(page, airflow, run)
+        print("taking docs/report.png", flush=True)
+        report(page, airflow, run)
+
+
 def main() -> int:
     """Takes all pictures; returns the exit code."""
     try:
-        with (
-            browser() as started,
-            tempfile.TemporaryDirectory(prefix="stedi-screenshots-") as root,
-            running_airflow(Path(root), SAMPLE) as airflow,
-        ):
-            page = started.new_page()
-            page.set_default_timeout(120_000)
-            print("taking docs/trigger-form.png", flush=True)
-            trigger_form(page, airflow)
-            run = airflow.trigger()
-            print("waiting for a run on the sample", flush=True)
-            if (state := airflow.end(run)) != "success":
-                print(f"error: the run ended {state}", file=sys.stderr)
-                return 1
-            print("taking docs/graph.png", flush=True)
-            graph(page, airflow, run)
-            # The place for docs/report.png: the run's report is in the bucket now (airflow.aws.client("s3")).
-    except NoBrowser as missing:
-        print(f"error: {missing}", file=sys.stderr)
+        with browser() as started, tempfile.TemporaryDirectory(prefix="stedi-screenshots-") as root:
+            take(started.new_page(), Path(root))
+    except (NoBrowser, RunFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 

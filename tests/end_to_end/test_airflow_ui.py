@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
 from athena_client import Athena
+from lakehouse_report import PICTURES
 from lakehouse_settings import Settings
 
 from include.sample.generate import generate
@@ -163,6 +164,49 @@ def test_a_run_by_hand_with_the_form_ends_green_with_the_parameter_that_was_chos
 
 def test_the_parameter_chosen_in_the_form_decides_what_is_in_the_tables(airflow, by_hand, landing):
     assert content(airflow) == expected(landing, "reading_time") != expected(landing)
+
+
+# --- the report ---
+
+
+@pytest.fixture(scope="module")
+def report(airflow, by_hand, page, tmp_path_factory):
+    """A browser's page, for the report of the run by hand."""
+    key = f"reports/{by_hand['dag_run_id']}/index.html"
+    content = airflow.aws.client("s3").get_object(Bucket=Settings().bucket, Key=key)["Body"].read()
+    file = tmp_path_factory.mktemp("report") / "index.html"
+    file.write_bytes(content)
+    report = page.context.new_page()
+    report.requests = []
+    report.on("request", lambda request: report.requests.append(request.url))
+    report.goto(file.as_uri())
+    yield report
+    report.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["screen", "phone"])
+def test_the_report_shows_every_picture_and_nothing_is_cut_off_at_the_side(report, width):
+    report.set_viewport_size({"width": width, "height": 800})
+    assert report.evaluate("document.documentElement.scrollWidth") == width
+    shown = [picture for picture in report.get_by_role("img").all() if picture.is_visible()]
+    assert len(shown) == len(PICTURES)
+    assert all(picture.bounding_box()["height"] > 100 for picture in shown)
+
+
+def test_the_report_is_dark_where_the_reader_likes_it_dark(report):
+    def brightness(scheme):
+        report.emulate_media(color_scheme=scheme)
+        body = report.evaluate("getComputedStyle(document.body).backgroundColor")
+        text = report.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
+        return [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (body, text)]
+
+    (light_page, light_text), (dark_page, dark_text) = brightness("light"), brightness("dark")
+    assert light_page > light_text + 300
+    assert dark_text > dark_page + 300
+
+
+def test_the_report_asks_nothing_of_the_network(report):
+    assert [url for url in report.requests if not url.startswith(("file:", "data:"))] == []
 
 
 # --- cleared, and marked failed ---
