@@ -176,7 +176,7 @@ def report(airflow, by_hand, page, tmp_path_factory):
     content = airflow.aws.client("s3").get_object(Bucket=Settings().bucket, Key=key)["Body"].read()
     file = tmp_path_factory.mktemp("report") / "index.html"
     file.write_bytes(content)
-    report = page.context.new_page()
+    report = page.context.browser.new_page()
     report.requests = []
     report.on("request", lambda request: report.requests.append(request.url))
     report.goto(file.as_uri())
