@@ -1,6 +1,7 @@
 """The local AWS: MiniStack (S3, Glue Data Catalog, IAM, STS, Logs) with our Glue jobs and our Athena in front of it.
 
-``python -m local_aws.server --port P --state DIR`` serves on 127.0.0.1 until SIGTERM or SIGINT.
+``python -m local_aws.server --port P --state DIR`` serves on 127.0.0.1 until SIGTERM or SIGINT; with ``--name NAME``
+also other machines, which reach this one by that name.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def use_ministack(local_aws: LocalAws) -> None:
 class Gateway:
     """The ASGI application: hands each request to the API that answers it."""
 
-    def __init__(self, local_aws: LocalAws) -> None:
+    def __init__(self, local_aws: LocalAws, name: str | None = None) -> None:
         from ministack import app
         from ministack.core import persistence
         from ministack.services import glue, iam, s3
@@ -70,11 +71,13 @@ class Gateway:
         self._services = {"glue": glue, "iam": iam}
         s3._persist_object = persist_or_fail(s3._persist_object)
         self._changes = asyncio.Lock()
-        self._closing = False
+        self._name = name
+        #: Whether all is there that clients may expect.
+        self.ready = False
 
     async def close(self) -> None:
         """Ends the runs and queries; MiniStack saves its state itself when it is told to shut down."""
-        self._closing = True
+        self.ready = False
         await self._glue_jobs.close()
         await self._athena.close()
 
@@ -84,11 +87,11 @@ class Gateway:
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if refusal := foreign(headers):
+        if refusal := foreign(headers, self._name):
             return await respond(send, 403, {"__type": "AccessDeniedException", "message": refusal})
         if scope["path"] == HEALTH:
             health = {"pid": os.getpid(), "port": self._local_aws.port, "state": str(self._local_aws.state)}
-            return await respond(send, 503 if self._closing else 200, health)
+            return await respond(send, 200 if self.ready else 503, health)
         service, _, action = headers.get("x-amz-target", "").partition(".")
         if service == "AmazonAthena":
             return await answer(self._athena, action, receive, send)
@@ -190,15 +193,18 @@ async def read(receive: Receive) -> bytes:
     return body
 
 
-def foreign(headers: dict[str, str]) -> str | None:
-    """Why a request does not come from a program on this machine, or None: no web page may drive the local AWS."""
+def foreign(headers: dict[str, str], served: str | None = None) -> str | None:
+    """Why a request does not come from a program on this machine, or None: no web page may drive the local AWS.
+
+    served: a name by which programs on other machines may reach it.
+    """
     if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
         return "The local AWS does not answer web pages."
     host = headers.get("host", "")
     name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.rpartition(":")[0] or host
-    if name in ("127.0.0.1", "localhost", "[::1]") or name.endswith(".localhost"):
+    if name in ("127.0.0.1", "localhost", "[::1]", served) or name.endswith(".localhost"):
         return None
-    return f"The local AWS is reached as 127.0.0.1 or localhost, not as {host!r}."
+    return f"The local AWS is reached as {served or '127.0.0.1'} or localhost, not as {host!r}."
 
 
 async def answer(api: JsonApi, action: str, receive: Receive, send: Send) -> None:
@@ -229,23 +235,28 @@ async def respond(send: Send, status: int, content: dict) -> None:
     await send({"type": "http.response.body", "body": json.dumps(content).encode()})
 
 
-async def serve(local_aws: LocalAws) -> None:
+async def serve(local_aws: LocalAws, name: str | None, bucket: str | None, role: str | None) -> None:
     """Serves until the process is told to end; then ends the runs, and saves."""
     import hypercorn.asyncio
     from hypercorn.config import Config
 
-    gateway = Gateway(local_aws)
+    from local_aws.service import furnish
+
+    gateway = Gateway(local_aws, name)
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
 
     async def until_told() -> None:
+        # Hypercorn calls this when it serves.
+        await asyncio.to_thread(furnish, local_aws, bucket, role)
+        gateway.ready = True
         await told.wait()
         # Still serving: the runs' last lines go to the logs.
         await gateway.close()
 
     config = Config()
-    config.bind = [f"127.0.0.1:{local_aws.port}"]
+    config.bind = [f"{'0.0.0.0' if name else '127.0.0.1'}:{local_aws.port}"]
     config.errorlog = logging.getLogger("hypercorn")
     config.graceful_timeout = 2
     config.shutdown_timeout = 20
@@ -258,6 +269,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="the directory of everything that is kept")
     parser.add_argument("--seconds-per-minute", type=float, default=60.0, help="of a Glue job's timeout, for tests")
+    parser.add_argument("--name", help="serve other machines too, which reach this one by this name; it trusts them")
+    parser.add_argument("--bucket", help="a bucket to create before it is healthy")
+    parser.add_argument("--role", help="a role for Glue to create before it is healthy")
     arguments = parser.parse_args()
     local_aws = LocalAws(arguments.port, arguments.state.resolve(), arguments.seconds_per_minute)
     local_aws.state.mkdir(parents=True, exist_ok=True)
@@ -271,7 +285,7 @@ def main() -> None:
     os.truncate(lock, 0)
     os.write(lock, json.dumps({"pid": os.getpid(), "port": local_aws.port}).encode())
     use_ministack(local_aws)
-    asyncio.run(serve(local_aws))
+    asyncio.run(serve(local_aws, arguments.name, arguments.bucket, arguments.role))
 
 
 if __name__ == "__main__":

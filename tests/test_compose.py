@@ -1,0 +1,128 @@
+"""docker-compose.yaml: what can be read off it, and, where a Docker engine answers, the whole of it from nothing."""
+
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from lakehouse_settings import Settings
+from ports import free_port
+
+from local_aws import airflow_home
+from local_aws.settings import LocalAws
+
+PROJECT = Path(__file__).resolve().parents[1]
+SERVICES = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["services"]
+LASTING = {name: service for name, service in SERVICES.items() if service.get("restart") == "unless-stopped"}
+DAG = airflow_home.DAG_ID
+
+
+def test_ports_are_published_on_loopback_only():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_what_lasts_has_a_health_check_and_everything_has_a_memory_limit():
+    assert set(LASTING) == {"postgres", "local-aws", "api-server", "scheduler", "dag-processor"}
+    assert [name for name, service in LASTING.items() if not service["healthcheck"]["test"]] == []
+    assert [name for name, service in SERVICES.items() if not service.get("mem_limit")] == []
+
+
+def test_no_secret_is_written_down():
+    """A secret comes from a file or a command; the local AWS takes any key."""
+    given = {key: value for service in SERVICES.values() for key, value in service.get("environment", {}).items()}
+    secret = {key for key in given if re.search("PASSWORD|SECRET|KEY|TOKEN|CONN", key)}
+    assert {key for key in secret if not key.endswith(("_FILE", "_CMD"))} == {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }
+    assert all("/secrets/" in given[key] for key in secret if key.endswith(("_FILE", "_CMD")))
+
+
+@pytest.mark.parametrize("name", ["migrate", "api-server", "scheduler", "dag-processor"])
+def test_airflow_has_the_settings_that_it_has_without_docker(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEDI_LOCAL", str(tmp_path))
+    here, there = airflow_home.environment(), SERVICES[name]["environment"]
+    of_the_machine = {"API__HOST", "API__PORT", "CORE__EXECUTION_API_SERVER_URL", "LOGGING__BASE_LOG_FOLDER"}
+    of_the_machine |= {"CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER"}
+    names = {key for key in here if key.startswith("AIRFLOW__")} - {f"AIRFLOW__{key}" for key in of_the_machine}
+    assert {key: there.get(key) for key in names} == {key: here[key] for key in names}
+
+
+def test_the_local_aws_has_the_bucket_and_the_role_of_the_settings_and_answers_to_the_name_that_airflow_uses():
+    options = SERVICES["local-aws"]["command"]
+    name = next(option.removeprefix("--name=") for option in options if option.startswith("--name="))
+    aws = LocalAws(4566, Path("/nowhere"))
+    expected = {**aws.client_environment(), "AWS_ENDPOINT_URL": aws.endpoint.replace("127.0.0.1", name)}
+    given = SERVICES["scheduler"]["environment"]
+    assert {key: given.get(key) for key in expected} == expected
+    role = Settings().glue_role_arn.rpartition("/")[2]
+    assert {f"--bucket={Settings().bucket}", f"--role={role}", f"--port={aws.port}"} <= set(options)
+
+
+class Stack:
+    """``docker compose`` with a project name, ports and volumes of the test's own."""
+
+    def __init__(self) -> None:
+        self.ui, self.environment = free_port(), os.environ | {"LOCAL_AWS_PORT": str(free_port())}
+        self.environment["UI_PORT"] = str(self.ui)
+
+    def __call__(self, *arguments: str) -> str:
+        command = ["docker", "compose", "--project-name", "stedi-test", *arguments]
+        done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def ask(self, path: str, token: str | None = None, body: dict | None = None) -> dict:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ui}/{path}", body and json.dumps(body).encode())
+        request.add_header("Content-Type", "application/json")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def stack():
+    stack = Stack()
+    try:
+        stack("version")
+        subprocess.run(["docker", "version"], check=True, capture_output=True)
+    except (AssertionError, OSError, subprocess.CalledProcessError):
+        pytest.skip("no Docker engine with compose answers")
+    try:
+        yield stack
+    finally:
+        stack("down", "--volumes")
+
+
+@pytest.mark.exhaustive
+def test_compose_runs_the_lakehouse_from_nothing_and_again_on_what_it_left(stack):
+    for _ in range(2):
+        stack("up", "--detach", "--wait")
+        token = stack.ask("auth/token")["access_token"]
+        deadline = time.monotonic() + 900
+        run = None
+        while not run:
+            try:
+                run = stack.ask(f"api/v2/dags/{DAG}/dagRuns", token, {"logical_date": None})
+            except urllib.error.HTTPError as error:  # the DAG is not read yet
+                assert error.code == 404
+                assert time.monotonic() < deadline
+                time.sleep(1)
+        path = f"api/v2/dags/{DAG}/dagRuns/{urllib.request.quote(run['dag_run_id'])}"
+        while (state := stack.ask(path, token)["state"]) in ("queued", "running"):
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        assert state == "success", stack("logs", "scheduler")
+        sql = "select count(*) as n from machine_learning_curated"
+        query = ("python", "-m", "local_aws", "query", "--format", "csv", "--", sql)
+        assert int(stack("exec", "-T", "local-aws", *query).split()[1]) > 0
+        stack("down")
