@@ -109,7 +109,13 @@ file share one name. Running it again changes nothing unless the landing data ch
     default_args=settings.task_defaults,
     template_searchpath=[str(PROJECT / "include" / "sql")],
     user_defined_macros={
-        "lake": {"bucket": settings.bucket, "database": settings.database, "jobs": JOBS, "filled": FILLED}
+        "lake": {
+            "bucket": settings.bucket,
+            "database": settings.database,
+            "landing": LANDING_TABLES,
+            "jobs": JOBS,
+            "filled": FILLED,
+        }
     },
     tags=["stedi", "glue", "athena", "iceberg"],
 ) as dag:

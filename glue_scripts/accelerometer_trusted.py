@@ -2,12 +2,13 @@
 several readings of a person fall on one millisecond."""
 
 from lakehouse.job import Job
+from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, judge
 from lakehouse.people import before_consent, consents, names_without_consent, person
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-COLUMNS = ("user", "timestamp", "x", "y", "z")
+COLUMNS = tuple(columns("accelerometer_landing"))
 
 
 def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_policy: str) -> DataFrame:

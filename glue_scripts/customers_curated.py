@@ -1,23 +1,13 @@
 """customers_curated: the trusted customers who have readings. Grain: person and serial number."""
 
 from lakehouse.job import Job
+from lakehouse.landing import columns
 from lakehouse.outcomes import FILTERED, judge
 from lakehouse.people import person
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-COLUMNS = (
-    "customername",
-    "email",
-    "phone",
-    "birthday",
-    "serialnumber",
-    "registrationdate",
-    "lastupdatedate",
-    "sharewithresearchasofdate",
-    "sharewithpublicasofdate",
-    "sharewithfriendsasofdate",
-)
+COLUMNS = tuple(columns("customer_landing"))
 
 
 def customers_curated(customers: DataFrame, readings: DataFrame) -> DataFrame:

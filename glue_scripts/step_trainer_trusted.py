@@ -2,6 +2,7 @@
 device_owners: whose each of these devices is. Grain: device."""
 
 from lakehouse.job import Job
+from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, REFUSED, SUPERSEDED, judge, kept
 from lakehouse.ownership import (
     OWNER_AMBIGUOUS,
@@ -14,7 +15,7 @@ from lakehouse.people import before_consent, consents, names_without_consent
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-COLUMNS = ("sensorreadingtime", "serialnumber", "distancefromobject")
+COLUMNS = tuple(columns("step_trainer_landing"))
 
 #: Where a record was delivered; the landing reader's columns, which a refused record keeps.
 PLACE = ("file", "position", "record")

@@ -25,23 +25,14 @@ from rich.text import Text
 from local_aws import airflow_home, service
 from local_aws.locks import Lock
 from local_aws.query import Athena, QueryError
-from local_aws.settings import PROJECT, CommandError, LocalAws, lakehouse_settings, local_root
+from local_aws.settings import PROJECT, CommandError, LocalAws, lakehouse_settings, local_root, pipeline
 
 CONSENT_POLICIES = ("customer", "reading_time")
 MATCH_ON = ("customer_and_time", "time")
 MOST_HOURS = 8760  # of the maintenance's params
-LANDING_ZONES = ("customer", "accelerometer", "step_trainer")
+LANDING_ZONES = tuple(pipeline("landing_delivery").SOURCES)
 #: In the order of the data's way.
-TABLES = (
-    "customer_landing",
-    "accelerometer_landing",
-    "step_trainer_landing",
-    "customer_trusted",
-    "accelerometer_trusted",
-    "customers_curated",
-    "step_trainer_trusted",
-    "machine_learning_curated",
-)
+TABLES = (*pipeline("lakehouse_tables").LANDING_TABLES, *pipeline("lakehouse_tables").JOBS)
 #: What a task at work gets to stop its Glue job run, in seconds.
 STOP_SECONDS = 30
 

@@ -1,9 +1,11 @@
 """Where the local AWS keeps its state, and how clients are told of it."""
 
+import importlib
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,14 +31,17 @@ def local_root() -> Path:
     return Path(os.environ.get("STEDI_LOCAL") or PROJECT / ".local").resolve()
 
 
-def lakehouse_settings() -> "Settings":
-    """The pipeline's own settings (bucket, database, workgroup, …), which Airflow finds in its plugins folder."""
+def pipeline(module: str) -> ModuleType:
+    """A module of the pipeline's, which Airflow finds in its plugins folder."""
     plugins = str(PROJECT / "plugins")
     if plugins not in sys.path:
         sys.path.append(plugins)
-    from lakehouse_settings import Settings
+    return importlib.import_module(module)
 
-    return Settings.from_environment()
+
+def lakehouse_settings() -> "Settings":
+    """The pipeline's own settings (bucket, database, workgroup, …)."""
+    return pipeline("lakehouse_settings").Settings.from_environment()
 
 
 @dataclass(frozen=True)

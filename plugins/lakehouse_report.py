@@ -15,6 +15,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 from athena_answer import Row, athena_answer
 from lakehouse_settings import PROJECT, Settings
+from lakehouse_tables import LANDING_TABLES
 
 #: The pictures: name, what it shows, inches of its width on a wide screen and on a phone.
 PICTURES = {
@@ -166,7 +167,12 @@ class LakehouseReport(BaseOperator):
         templates = Environment(loader=FileSystemLoader(PROJECT / "include" / "report"), autoescape=True)
         audit = [row | {"records": int(row["records"])} for row in answers["audit"]]
         page = templates.get_template("index.html").render(
-            **facts, pictures=pictures, audit=audit, size=report_figures.size, colours=report_figures.COLOURS
+            **facts,
+            pictures=pictures,
+            audit=audit,
+            landing=LANDING_TABLES,
+            size=report_figures.size,
+            colours=report_figures.COLOURS,
         )
         # Last: whoever finds the page finds its pictures.
         self._put(f"{folder}index.html", page.encode(), "text/html; charset=utf-8")

@@ -11,21 +11,11 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from tests.reference.lakehouse_reference import FIELDS, FOLDERS
+
 KINDS = {
-    "customer": {
-        "customerName": "text",
-        "email": "text",
-        "phone": "text",
-        "birthDay": "text",
-        "serialNumber": "text",
-        "registrationDate": "time",
-        "lastUpdateDate": "time",
-        "shareWithResearchAsOfDate": "time",
-        "shareWithPublicAsOfDate": "time",
-        "shareWithFriendsAsOfDate": "time",
-    },
-    "accelerometer": {"user": "text", "timestamp": "time", "x": "number", "y": "number", "z": "number"},
-    "step_trainer": {"sensorReadingTime": "time", "serialNumber": "text", "distanceFromObject": "integer"},
+    FOLDERS[source]: {key: "time" if kind == "consent" else kind for key, kind, _ in fields}
+    for source, fields in FIELDS.items()
 }
 PEOPLE = ("Ann@example.com", "Bob@example.com", "Éva@example.com", "Dee@example.com")
 SPELLINGS = (str, str.upper, str.lower, " {}".format, "{}\t".format, "\r\n{} ".format)

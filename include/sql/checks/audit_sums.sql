@@ -1,6 +1,6 @@
 -- Nothing disappears. For each job and source, the records read are the sum over their outcomes. What was read from a
 -- landing table is what Athena itself counts there: in lines, and in records, those refused at reading included. Ready
--- when all five jobs have written their audit.
+-- when all jobs have written their audit.
 with {% include 'rules/landing.sql' %},
 
 sums as (
@@ -16,15 +16,11 @@ sums as (
 ),
 
 landed as (
-  {% for table, records in [
-    ('customer_landing', 'customer_records'),
-    ('accelerometer_landing', 'accelerometer_records'),
-    ('step_trainer_landing', 'step_records'),
-  ] -%}
+  {% for table in lake.landing -%}
   select
     '{{ table }}' as source,
     (select count(*) from {{ lake.database }}.{{ table }}) as lines,
-    (select count(*) from {{ records }})
+    (select count(*) from {{ table | replace('_landing', '_records') }})
       + (
         select count(*) from {{ lake.database }}.landing_quarantine
         where source = '{{ table }}' and reason not in ('owner_unknown', 'owner_ambiguous')

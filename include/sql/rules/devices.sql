@@ -3,7 +3,7 @@
     says how that was decided, or why the device has no owner. -#}
 device_instants as (
   select distinct serialnumber, sensorreadingtime as instant
-  from step_records
+  from step_trainer_records
 ),
 
 presences as (

@@ -1,4 +1,5 @@
-{#- Common table expressions: the landing tables' records that can be used, with the person trimmed and in lower case.
+{#- Common table expressions: of each landing table <source>_landing the records that can be used, <source>_records, with
+    the person trimmed and in lower case.
     Athena reads them itself, but for the files in which a job repaired or refused a record: there, its JSON reader
     finds other records, or none, and landing_repaired has those that are meant. A blank line is a row of nulls. -#}
 {% macro own(table) -%}
@@ -35,7 +36,7 @@ accelerometer_records as (
   {{ repaired('accelerometer_landing') }}
 ),
 
-step_records as (
+step_trainer_records as (
   select serialnumber, sensorreadingtime
   {{ own('step_trainer_landing') }} and serialnumber is not null
   union all

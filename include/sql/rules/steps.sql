@@ -2,7 +2,7 @@
     expected_steps: the rows that step_trainer_trusted should have, with their owner. -#}
 expected_steps as (
   select distinct s.serialnumber, s.sensorreadingtime, devices.owner
-  from step_records as s
+  from step_trainer_records as s
   inner join devices on devices.serialnumber = s.serialnumber
   inner join agreed on agreed.person = devices.owner
   where devices.owner in (select person from expected_readings)
