@@ -1,4 +1,4 @@
-"""The README's promises that can be checked by reading."""
+"""The promises of the README and of the documents beside it that can be checked by reading."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
+DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("table", ["hard case", "in the UI", "fault"])
@@ -26,7 +27,12 @@ def test_every_case_that_the_readme_lists_is_shown_by_tests_that_exist(table):
         assert set(shown_by) <= tests, case
 
 
-def test_every_path_of_the_readme_exists():
-    paths = re.findall(r"`((?:dags|docs|glue_scripts|include|plugins|tests|local_aws)/[\w./]*)`", README)
-    assert len(paths) > 10
-    assert [path for path in paths if not (PROJECT / path).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_and_every_document_that_a_document_names_exists(document):
+    text = document.read_text()
+    paths = re.findall(r"`((?:dags|docs|glue_scripts|include|plugins|tests|local_aws)/[\w./]*)`", text)
+    assert paths
+    # What the guide has its reader make: the new source's files.
+    assert [path for path in paths if not (PROJECT / path).exists() and "heart_rate" not in path] == []
+    links = re.findall(r"\]\(([^)\s#:]+\.md)", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []

@@ -400,10 +400,11 @@ class AthenaApi:
             return []
         if isinstance(statement, exp.Alter):
             actions = statement.args.get("actions") or []
-            if not actions or not all(isinstance(action, exp.ColumnDef) for action in actions):
-                raise not_supported("ALTER TABLE other than ADD COLUMNS")
+            # Athena writes the columns in parentheses.
+            if len(actions) != 1 or not isinstance(actions[0], exp.Schema):
+                raise not_supported("ALTER TABLE other than ADD COLUMNS (…)")
             table = statement.this
-            catalog.add_columns((table.db or database).lower(), table.name.lower(), actions)
+            catalog.add_columns((table.db or database).lower(), table.name.lower(), actions[0].expressions)
             return []
         for kind, pattern in _SHOW.items():
             if found := re.fullmatch(pattern, text, re.IGNORECASE):

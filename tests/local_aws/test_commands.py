@@ -288,6 +288,8 @@ def test_make_hands_the_options_of_a_run_over(printing_python):
             "",
             "--max-refused",
             "",
+            "--max-lost",
+            "",
             "--keep",
         ]
     )

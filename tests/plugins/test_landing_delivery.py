@@ -1,13 +1,13 @@
 import pytest
-from landing_delivery import LandingSourceError, deliver
+from landing_delivery import SOURCES, LandingSourceError, deliver
 
-TABLES = ("customer_landing", "accelerometer_landing", "step_trainer_landing")
+TABLES = tuple(SOURCES.values())
 
 
 @pytest.fixture
 def source(tmp_path):
     """A landing directory with one small file in each folder."""
-    for folder in ("customer", "accelerometer", "step_trainer"):
+    for folder in SOURCES:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "one.json").write_text('{"a": 1}\n')
     return tmp_path
@@ -31,12 +31,8 @@ def test_every_file_goes_to_the_folder_of_its_table(s3, bucket, source):
     (source / "customer" / "2026" / "11" / "two.json").write_text("{}\n")
     counts = deliver(s3, str(source), bucket)
     assert counts["customer_landing"] == {"files": 2, "sent": 2}
-    assert delivered(s3, bucket) == {
-        "customer_landing/one.json": b'{"a": 1}\n',
-        "customer_landing/2026/11/two.json": b"{}\n",
-        "accelerometer_landing/one.json": b'{"a": 1}\n',
-        "step_trainer_landing/one.json": b'{"a": 1}\n',
-    }
+    one_each = {f"{table}/one.json": b'{"a": 1}\n' for table in TABLES}
+    assert delivered(s3, bucket) == one_each | {"customer_landing/2026/11/two.json": b"{}\n"}
 
 
 def test_an_unchanged_file_is_not_sent_again(s3, bucket, source):
@@ -67,7 +63,7 @@ def test_hidden_files_are_no_data(s3, bucket, source):
 def test_a_prefix_in_s3_is_a_source_too(s3, bucket, source):
     origin = f"{bucket}-origin"
     s3.create_bucket(Bucket=origin)
-    for folder in ("customer", "accelerometer", "step_trainer"):
+    for folder in SOURCES:
         s3.put_object(Bucket=origin, Key=f"daily/{folder}/one.json", Body=b"{}\n")
     assert sent(deliver(s3, f"s3://{origin}/daily/", bucket)) == dict.fromkeys(TABLES, 1)
     assert sent(deliver(s3, f"s3://{origin}/daily", bucket)) == dict.fromkeys(TABLES, 0)

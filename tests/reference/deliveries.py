@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.reference.lakehouse_reference import FIELDS, FOLDERS
 
 KINDS = {
-    FOLDERS[source]: {key: "time" if kind == "consent" else kind for key, kind, _ in fields}
-    for source, fields in FIELDS.items()
+    folder: {key: "time" if kind == "consent" else kind for key, kind, _ in FIELDS[source]}
+    for source, folder in FOLDERS.items()
 }
 PEOPLE = ("Ann@example.com", "Bob@example.com", "Éva@example.com", "Dee@example.com")
 SPELLINGS = (str, str.upper, str.lower, " {}".format, "{}\t".format, "\r\n{} ".format)

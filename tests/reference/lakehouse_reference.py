@@ -47,7 +47,10 @@ FIELDS = {
     ),
 }
 
-CUSTOMER, READING, STEP = (tuple(key.lower() for key, _, _ in FIELDS[source]) for source in FIELDS)
+CUSTOMER, READING, STEP = (
+    tuple(key.lower() for key, _, _ in FIELDS[source])
+    for source in ("customer_landing", "accelerometer_landing", "step_trainer_landing")
+)
 
 #: The columns of the tables' rows.
 COLUMNS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reference.lakehouse_reference import FOLDERS, lakehouse, ownership, read_landing
+from tests.reference.lakehouse_reference import COLUMNS, FOLDERS, lakehouse, ownership, read_landing
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -251,7 +251,8 @@ def test_of_two_records_updated_at_once_the_one_that_shares_less_is_valid(tmp_pa
         [],
     )
 
-    assert [(row[1], row[7]) for row in found["customer_trusted"].elements()] == [("a", 9)]
+    email, agreed = (COLUMNS["customer_trusted"].index(name) for name in ("email", "sharewithresearchasofdate"))
+    assert [(row[email], row[agreed]) for row in found["customer_trusted"].elements()] == [("a", 9)]
     assert outcomes(found, "customer_trusted") == {
         ("kept", None): 1,
         ("duplicate", None): 1,

@@ -339,6 +339,16 @@ def test_ddl_is_shown_as_it_was_given(athena):
     assert "bucket(4, s)" in shown
 
 
+def test_a_column_added_to_an_iceberg_table_is_null_in_the_rows_that_are_there(athena):
+    table = athena.iceberg("x bigint")
+    athena.query(f"insert into {table} values (1)")
+    athena.query(f"alter table {table} add columns (y int comment 'new', z string)")
+    athena.query(f"insert into {table} values (2, 3, 'a')")
+    assert athena.query(f"select x, y, z from {table} order by x") == [["1", None, None], ["2", "3", "a"]]
+    with pytest.raises(QueryFailed, match=r"ALTER TABLE other than ADD COLUMNS"):
+        athena.query(f"alter table {table} drop column y")
+
+
 def test_dropping_an_iceberg_table_deletes_its_files(athena):
     table = athena.iceberg("x bigint")
     athena.query(f"insert into {table} values (1)")
