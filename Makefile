@@ -59,7 +59,7 @@ ui: install
 test: install
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile
 
 generate: .venv/installed
 	@$(PYTHON) include/sample/generate.py --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
