@@ -26,5 +26,5 @@ RUN python -m local_aws.spark
 COPY dags dags
 COPY glue_scripts glue_scripts
 COPY include include
-COPY plugins plugins
+COPY dev dev
 COPY local_aws local_aws

@@ -14,7 +14,7 @@ export $(VARIABLES)
 PYTHON := .venv/bin/python
 UV := $(or $(shell command -v uv),.local/uv/bin/uv)
 UV_VERSION := 0.13.9
-LOCAL_AWS := @$(PYTHON) -m local_aws
+DEV := @$(PYTHON) -m dev
 
 help:
 	@echo 'make run       runs the lakehouse end to end on this machine, on the sample data'
@@ -44,17 +44,17 @@ help:
 install: .venv/installed .local/jars/fetched
 
 run: install
-	$(LOCAL_AWS) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" \
+	$(DEV) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" \
 	  --max-refused "$$MAX_REFUSED" --max-lost "$$MAX_LOST" $(if $(KEEP),--keep)
 
 maintain: install
-	$(LOCAL_AWS) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --orphan-hours "$$ORPHAN_HOURS"
+	$(DEV) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --orphan-hours "$$ORPHAN_HOURS"
 
 query: install
-	$(LOCAL_AWS) query --format "$$FORMAT" -- "$$SQL"
+	$(DEV) query --format "$$FORMAT" -- "$$SQL"
 
 ui: install
-	$(LOCAL_AWS) ui --port "$${UI_PORT:-8080}" --landing "$$LANDING"
+	$(DEV) ui --port "$${UI_PORT:-8080}" --landing "$$LANDING"
 
 test: install
 	.venv/bin/ruff format --check .
@@ -62,17 +62,17 @@ test: install
 	.venv/bin/pytest -n 2 --dist loadfile
 
 generate: .venv/installed
-	@$(PYTHON) include/sample/generate.py --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
+	@$(PYTHON) -m dev.generate --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
 	  $(if $(SHARED_SERIALS),--shared-serials "$$SHARED_SERIALS") $(if $(DAMAGE),--damage "$$DAMAGE")
 
 screenshots: install
-	@$(PYTHON) -m docs.screenshots
+	@$(PYTHON) -m dev.screenshots
 
 stop:
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_aws stop; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m dev stop; fi
 
 clean:
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_aws clean; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m dev clean; fi
 	@if [ -n "$$ALL" ]; then rm -rf .venv .local; fi
 
 # Stamp files: what is installed is not looked at again. stdout is left to the command, for `FORMAT=csv`.

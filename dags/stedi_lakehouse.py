@@ -13,12 +13,13 @@ from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task
-from athena_quality_sensor import AthenaQualitySensor
-from glue_job import glue_job, upload_glue_code
-from lakehouse_report import LakehouseReport
-from lakehouse_settings import PROJECT, Settings
-from lakehouse_tables import BESIDE, FILLED, JOBS, LANDING_TABLES, TABLES
-from landing_delivery import deliver
+
+from stedi.delivery import deliver
+from stedi.glue_job import glue_job, upload_glue_code
+from stedi.quality_sensor import AthenaQualitySensor
+from stedi.report.operator import LakehouseReport
+from stedi.settings import PROJECT, Settings
+from stedi.tables import BESIDE, FILLED, JOBS, LANDING_TABLES, TABLES
 
 settings = Settings.from_environment()
 

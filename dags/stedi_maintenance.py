@@ -4,10 +4,11 @@ What it needs from AWS: as `stedi_lakehouse`, without Athena.
 """
 
 from airflow.sdk import DAG, Param
-from glue_job import glue_job, upload_glue_code
-from lakehouse_settings import Settings
-from lakehouse_tables import ICEBERG_TABLES
-from no_running_dag_sensor import NoRunningDagSensor
+
+from stedi.glue_job import glue_job, upload_glue_code
+from stedi.no_running_dag_sensor import NoRunningDagSensor
+from stedi.settings import Settings
+from stedi.tables import ICEBERG_TABLES
 
 settings = Settings.from_environment()
 

@@ -1,12 +1,13 @@
 """accelerometer_trusted: the accelerometer readings of trusted customers. Grain: a reading; it has no key, since
 several readings of a person fall on one millisecond."""
 
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
 from lakehouse.job import Job
 from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, judge
 from lakehouse.people import before_consent, consents, names_without_consent, person
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F  # noqa: N812
 
 COLUMNS = tuple(columns("accelerometer_landing"))
 

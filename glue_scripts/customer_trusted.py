@@ -1,11 +1,12 @@
 """customer_trusted: the customers who agreed to share their data for research. Grain: person and serial number."""
 
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
 from lakehouse.job import Job
 from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, SUPERSEDED, judge
 from lakehouse.people import consents, latest_first, names_without_consent, person
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F  # noqa: N812
 
 COLUMNS = tuple(columns("customer_landing"))
 

@@ -1,11 +1,12 @@
 """customers_curated: the trusted customers who have readings. Grain: person and serial number."""
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
 from lakehouse.job import Job
 from lakehouse.landing import columns
 from lakehouse.outcomes import FILTERED, judge
 from lakehouse.people import person
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
 
 COLUMNS = tuple(columns("customer_landing"))
 

@@ -1,11 +1,12 @@
 """machine_learning_curated: step readings with the accelerometer readings of the same person at the same instant.
 Grain: a step reading and an accelerometer reading. Nothing in it names a person."""
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
 from lakehouse.job import Job
 from lakehouse.outcomes import FILTERED, judge
 from lakehouse.people import person
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
 
 COLUMNS = ("serialnumber", "sensorreadingtime", "distancefromobject", "timestamp", "x", "y", "z")
 

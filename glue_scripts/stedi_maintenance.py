@@ -6,9 +6,10 @@ A table's earlier content stays in its files until this job has deleted them; so
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from lakehouse.job import Arguments
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
+
+from lakehouse.job import Arguments
 
 CATALOG = "glue_catalog"
 

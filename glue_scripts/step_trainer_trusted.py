@@ -1,6 +1,9 @@
 """step_trainer_trusted: the step readings of the devices of curated customers. Grain: device and instant. Beside it,
 device_owners: whose each of these devices is. Grain: device."""
 
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
 from lakehouse.job import Job
 from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, REFUSED, SUPERSEDED, judge, kept
@@ -12,8 +15,6 @@ from lakehouse.ownership import (
     devices_without_consent,
 )
 from lakehouse.people import before_consent, consents, names_without_consent
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F  # noqa: N812
 
 COLUMNS = tuple(columns("step_trainer_landing"))
 

@@ -1,15 +1,7 @@
 """Where the local AWS keeps its state, and how clients are told of it."""
 
-import importlib
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lakehouse_settings import Settings
 from typing import Any
 
 import boto3
@@ -22,28 +14,6 @@ REGION = "us-east-1"
 ACCESS_KEY = "local"
 
 
-class CommandError(Exception):
-    """Ends a command: its message is one line that tells the user what is wrong."""
-
-
-def local_root() -> Path:
-    """The directory of all local state: ``STEDI_LOCAL``, or ``.local`` in the project."""
-    return Path(os.environ.get("STEDI_LOCAL") or PROJECT / ".local").resolve()
-
-
-def pipeline(module: str) -> ModuleType:
-    """A module of the pipeline's, which Airflow finds in its plugins folder."""
-    plugins = str(PROJECT / "plugins")
-    if plugins not in sys.path:
-        sys.path.append(plugins)
-    return importlib.import_module(module)
-
-
-def lakehouse_settings() -> "Settings":
-    """The pipeline's own settings (bucket, database, workgroup, …)."""
-    return pipeline("lakehouse_settings").Settings.from_environment()
-
-
 @dataclass(frozen=True)
 class LocalAws:
     """One local AWS: the port on 127.0.0.1 that it serves, and the directory that holds all of its state."""
@@ -52,11 +22,6 @@ class LocalAws:
     state: Path
     #: How long a Glue job's minute lasts, in seconds: a test of a job's timeout cannot wait for a real one.
     seconds_per_minute: float = 60.0
-
-    @classmethod
-    def from_environment(cls) -> "LocalAws":
-        """The one that the Makefile's commands share: ``LOCAL_AWS_PORT`` (4566) and ``aws`` in the local state."""
-        return cls(port=int(os.environ.get("LOCAL_AWS_PORT", "4566")), state=local_root() / "aws")
 
     @property
     def endpoint(self) -> str:

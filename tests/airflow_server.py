@@ -154,7 +154,7 @@ def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airf
     output = root / "ui.log"
     with output.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local_aws", "ui", "--port", str(port), "--landing", str(landing)],
+            [sys.executable, "-m", "dev", "ui", "--port", str(port), "--landing", str(landing)],
             cwd=PROJECT,
             env=os.environ | own | settings,
             stdin=subprocess.DEVNULL,

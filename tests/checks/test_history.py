@@ -6,8 +6,9 @@ import uuid
 import jinja2
 import pytest
 from athena_client import Athena
-from lakehouse_settings import PROJECT
-from lakehouse_tables import FILLED, JOBS
+
+from stedi.settings import PROJECT
+from stedi.tables import FILLED, JOBS
 
 SQL = jinja2.Environment(loader=jinja2.FileSystemLoader(PROJECT / "include" / "sql"))
 POLICY, MATCH = "customer", "customer_and_time"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
-from athena_quality_sensor import AthenaQualitySensor
+
+from stedi.quality_sensor import AthenaQualitySensor
 
 PROJECT = Path(__file__).resolve().parents[2]
 SQL = PROJECT / "include" / "sql"
@@ -56,7 +57,10 @@ PARSE = """
         started = time.process_time()  # what other programs take meanwhile is not the DAGs'
         bag = BundleDagBag(dag_folder=str(dags), bundle_path=dags, bundle_name="dags")
         seconds = time.process_time() - started
-    deprecations = [str(w.message) for w in caught if "eprecat" in w.category.__name__ + str(w.message)]
+    # Airflow itself reads .airflowignore with a deprecated class.
+    theirs = "GitWildMatchPattern"
+    texts = [w.category.__name__ + ": " + str(w.message) for w in caught]
+    deprecations = [text for text in texts if "eprecat" in text and theirs not in text]
     found = {"errors": bag.import_errors, "dags": sorted(bag.dags), "deprecations": deprecations, "seconds": seconds}
     print(json.dumps(found))
 """
@@ -190,7 +194,5 @@ def test_a_glue_job_gets_the_runs_parameters_and_the_uploaded_code(rendered):
 
 
 def test_nothing_of_the_pipeline_knows_about_the_local_aws():
-    files = [
-        path for folder in ("dags", "plugins", "glue_scripts", "include") for path in (PROJECT / folder).rglob("*")
-    ]
+    files = [path for folder in ("dags", "glue_scripts", "include") for path in (PROJECT / folder).rglob("*")]
     assert [path for path in files if path.suffix in {".py", ".sql"} and "local_aws" in path.read_text()] == []

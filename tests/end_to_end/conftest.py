@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from athena_client import Athena
-from lakehouse_settings import Settings
-from ports import free_port
 
 from local_aws.settings import LocalAws
+from ports import free_port
+from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
@@ -35,7 +35,7 @@ class Lake:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", "local_aws", *arguments],
+            [sys.executable, "-m", "dev", *arguments],
             cwd=PROJECT,
             env=self.environment,
             stdout=subprocess.PIPE,

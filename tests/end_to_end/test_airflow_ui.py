@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
 from athena_client import Athena
-from lakehouse_report import PICTURES
-from lakehouse_settings import Settings
 
-from include.sample.generate import generate
+from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
+from dev.generate import generate
 from local_aws import glue_jobs
+from stedi.report.operator import PICTURES
+from stedi.settings import Settings
 from tests.reference.lakehouse_reference import lakehouse
 
 #: The Glue task that is hurt: the first one.

@@ -7,13 +7,13 @@ import re
 import shutil
 
 import pytest
-import warehouse
-from lakehouse_report import PICTURES
-from lakehouse_settings import PROJECT, Settings
-from lakehouse_tables import FILLED, ICEBERG_TABLES
 from PIL import Image
 
-from include.sample.generate import generate
+import warehouse
+from dev.generate import generate
+from stedi.report.operator import PICTURES
+from stedi.settings import PROJECT, Settings
+from stedi.tables import FILLED, ICEBERG_TABLES
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 
 SAMPLE = PROJECT / "include" / "sample"

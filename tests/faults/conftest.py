@@ -21,15 +21,15 @@ from threading import Event, Lock, Thread
 
 import pytest
 from athena_client import Athena
-from glue_code import upload_code
 from jinja2 import Template
-from landing_delivery import deliver
-from ports import free_port
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.table import StaticTable
 
 from local_aws import glue_jobs, service
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws
+from ports import free_port
+from stedi.delivery import deliver
+from stedi.glue_code import upload_code
 
 from .proxy import Proxy, Request
 
@@ -327,7 +327,7 @@ def undisturbed(aws, tmp_path_factory) -> Lake:
     lake, s3 = Lake(aws, Proxy(aws.port)), aws.client("s3")
     for delivery, customers in (("first", 5), ("second", 8)):
         source = tmp_path_factory.mktemp(delivery)
-        command = [sys.executable, PROJECT / "include" / "sample" / "generate.py", "--out", source]
+        command = [sys.executable, "-m", "dev.generate", "--out", source]
         command += ["--customers", customers, "--seed", customers, "--damage", "0.03"]
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
         # Each delivery fills the quarantine of each source differently.

@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+
 from airflow_server import running_airflow, wait_for
 
 from .conftest import PROJECT

@@ -1,7 +1,8 @@
 """Records of the landing tables in few words, for frames of a few rows."""
 
-from lakehouse.landing import SCHEMAS
 from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.landing import SCHEMAS
 
 SERIAL = "11111111-1111-4111-8111-111111111111"
 OTHER_SERIAL = "22222222-2222-4222-8222-222222222222"

@@ -1,6 +1,7 @@
 import pytest
-from accelerometer_trusted import accelerometer_trusted
 from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading
+
+from accelerometer_trusted import accelerometer_trusted
 
 
 def judged(spark, readings, customers, consent_policy="customer"):

@@ -1,7 +1,8 @@
-from customer_trusted import COLUMNS, customer_trusted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from records import NOON, OTHER_SERIAL, SERIAL, customer, frame, outcomes
+
+from customer_trusted import COLUMNS, customer_trusted
 
 
 def judged(spark, *customers):

@@ -1,5 +1,6 @@
-from customers_curated import customers_curated
 from records import OTHER_SERIAL, customer, frame, outcomes, reading
+
+from customers_curated import customers_curated
 
 
 def judged(spark, customers, readings):

@@ -8,14 +8,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.errors import AnalysisException, PythonException
+from pyspark.sql import functions as F  # noqa: N812
+from records import customer, frame
+
 from lakehouse.errors import TooManyRefusedError
 from lakehouse.json_records import FIELDS, RecordReader, record_schema
 from lakehouse.landing import SCHEMAS, columns, read_landing, used
 from lakehouse.outcomes import check_refused, count_outcomes, count_reading, quarantine
 from lakehouse.people import names_without_consent
-from pyspark.errors import AnalysisException, PythonException
-from pyspark.sql import functions as F  # noqa: N812
-from records import customer, frame
 
 NOON = 1_655_553_600_000
 STEP = '{"sensorReadingTime":1655553600000,"serialNumber":"s","distanceFromObject":250}'

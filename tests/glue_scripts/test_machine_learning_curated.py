@@ -1,4 +1,6 @@
 import pytest
+from records import NOON, OTHER_SERIAL, SERIAL, frame, outcomes, reading, step
+
 from machine_learning_curated import (
     COLUMNS,
     machine_learning_curated,
@@ -6,7 +8,6 @@ from machine_learning_curated import (
     readings_of_people,
     steps_of_people,
 )
-from records import NOON, OTHER_SERIAL, SERIAL, frame, outcomes, reading, step
 
 OWNERS = [(SERIAL, "ada@example.com"), (OTHER_SERIAL, "bob@example.com")]
 

@@ -1,16 +1,17 @@
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import functions as F  # noqa: N812
+from records import NOON, OTHER_SERIAL, SERIAL, customer, frame, reading, step
+
 from accelerometer_trusted import accelerometer_trusted
 from customer_trusted import customer_trusted
 from customers_curated import customers_curated
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from lakehouse.outcomes import kept
 from lakehouse.ownership import device_owners, device_ownership
 from machine_learning_curated import machine_learning_curated, readings_of_people, steps_of_people
-from pyspark.sql import functions as F  # noqa: N812
-from records import NOON, OTHER_SERIAL, SERIAL, customer, frame, reading, step
 from step_trainer_trusted import COLUMNS, step_trainer_trusted
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"

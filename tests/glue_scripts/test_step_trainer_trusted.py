@@ -1,7 +1,8 @@
-from lakehouse.outcomes import kept
-from lakehouse.ownership import device_ownership
 from pyspark.sql import functions as F  # noqa: N812
 from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading, step
+
+from lakehouse.outcomes import kept
+from lakehouse.ownership import device_ownership
 from step_trainer_trusted import COLUMNS, step_trainer_trusted
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ports import free_port
 
 from local_aws import service
 from local_aws.settings import LocalAws
+from ports import free_port
 
 BUCKET = "stedi-test"
 ROLE = "stedi-glue"

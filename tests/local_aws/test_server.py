@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from ports import free_port
 
 from local_aws import service
 from local_aws.settings import PROJECT, LocalAws
+from ports import free_port
 
 from .conftest import BUCKET
 

@@ -4,10 +4,10 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ports import free_port
 
 from local_aws import service
 from local_aws.settings import LocalAws
+from ports import free_port
 
 from .conftest import BUCKET, Jobs, processes_with
 

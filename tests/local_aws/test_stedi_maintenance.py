@@ -4,10 +4,11 @@ import io
 
 import pyarrow.parquet
 import pytest
+
 import stedi_maintenance
 import warehouse
-from glue_code import upload_code
-from lakehouse_settings import PROJECT
+from stedi.glue_code import upload_code
+from stedi.settings import PROJECT
 
 from .conftest import BUCKET, ICEBERG_CONF, Jobs
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from jinja2 import Template
-from lakehouse_settings import PROJECT
 from pyspark.sql import SparkSession
 
+from stedi.settings import PROJECT
 from tests.reference.lakehouse_reference import COLUMNS, FOLDERS
 
 DATABASE = "stedi"

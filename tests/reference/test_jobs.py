@@ -13,9 +13,9 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from lakehouse.errors import TooManyRefusedError
 
-from include.sample.generate import generate
+from dev.generate import generate
+from lakehouse.errors import TooManyRefusedError
 from tests.reference.deliveries import deliveries, write
 from tests.reference.job_runs import content, create_tables, run_jobs
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse

@@ -1,6 +1,6 @@
-"""One run of the DAG, in a process of its own that ``local_aws.run`` starts and follows.
+"""One run of the DAG, in a process of its own that ``dev.run`` starts and follows.
 
-``python -m local_aws.dag_run DAG_ID DESCRIPTOR`` reads the run's conf (one line of JSON) from standard input once
+``python -m dev.dag_run DAG_ID DESCRIPTOR`` reads the run's conf (one line of JSON) from standard input once
 everything is loaded, and writes what happens to the file descriptor, one JSON object a line:
 ``{"event": "ready"}``; ``{"event": "import_error", "message"}``; ``{"event": "running", "task_id", "try_number"}``;
 ``{"event": "finished", "task_id", "try_number", "state", "seconds", "result", "reason", "log"}``, also for an attempt

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.sample import generate as generator
-from include.sample.generate import NAMES, SOURCES, Counts, Refused, generate, name_and_email
+from dev import generate as generator
+from dev.generate import NAMES, SOURCES, Counts, Refused, generate, name_and_email
 from tests.reference.lakehouse_reference import FOLDERS, lakehouse
 
 PROJECT = Path(__file__).resolve().parents[2]
-SAMPLE = Path(generator.__file__).parent
+SAMPLE = PROJECT / "include" / "sample"
 CUSTOMERS, SEED = map(int, re.search(r"--customers (\d+) --seed (\d+)", generator.__doc__).groups())
 RESEARCH = "shareWithResearchAsOfDate"
 
@@ -66,10 +66,11 @@ def latest_customers(directory):
 
 def run(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, generator.__file__, *map(str, arguments)],
+        [sys.executable, "-m", "dev.generate", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=os.environ | environment,
+        cwd=PROJECT,
     )
 
 

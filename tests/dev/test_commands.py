@@ -11,10 +11,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from ports import free_port
 
-from local_aws import airflow_home, query, run
-from local_aws.locks import Lock
+from dev import airflow_home, query, run
+from dev.locks import Lock
+from ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +29,7 @@ def local(tmp_path, monkeypatch):
 
 def command(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "local_aws", *arguments],
+        [sys.executable, "-m", "dev", *arguments],
         cwd=PROJECT,
         env=os.environ | environment,
         capture_output=True,
@@ -46,7 +46,7 @@ def held(path):
         [
             sys.executable,
             "-c",
-            "import sys, time; from pathlib import Path; from local_aws.locks import Lock\n"
+            "import sys, time; from pathlib import Path; from dev.locks import Lock\n"
             "with Lock(Path(sys.argv[1])).acquired(Exception('taken')): print('held', flush=True); time.sleep(60)",
             str(path),
         ],
@@ -205,7 +205,7 @@ def test_without_a_scheduler_no_run_stays_active(runs):
 
 def test_neither_an_aws_profile_nor_an_airflow_of_the_users_gets_into_the_commands(local):
     script = (
-        "import os; from local_aws.__main__ import isolate; from local_aws import airflow_home; isolate()\n"
+        "import os; from dev.__main__ import isolate; from dev import airflow_home; isolate()\n"
         "environment = airflow_home.environment()\n"
         "print(*sorted(v for k, v in environment.items() if 'theirs' in v))\n"
         "print(environment['AWS_ENDPOINT_URL'], environment['AWS_SHARED_CREDENTIALS_FILE'])"
@@ -278,7 +278,7 @@ def test_make_hands_the_options_of_a_run_over(printing_python):
     assert json.loads(made.stdout) == (
         [
             "-m",
-            "local_aws",
+            "dev",
             "run",
             "--landing",
             "a b/c",

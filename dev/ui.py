@@ -14,9 +14,10 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from local_aws import airflow_home, service
-from local_aws.run import landing_source, run_lock, shown, start_local_aws, ui_lock
-from local_aws.settings import PROJECT, CommandError, LocalAws
+from dev import PROJECT, airflow_home
+from dev.run import landing_source, run_lock, shown, start_local_aws, ui_lock
+from dev.settings import CommandError, local_aws
+from local_aws import service
 
 #: Only the API server listens: the others' servers for logs and for health are left off.
 COMPONENTS = {
@@ -66,14 +67,14 @@ def ui(port: int, landing: str | None) -> int:
 @contextlib.contextmanager
 def _local_aws() -> Iterator[None]:
     """The local AWS; stopped at the end if it was started here."""
-    local_aws = LocalAws.from_environment()
-    was_running = service.is_running(local_aws)
+    aws = local_aws()
+    was_running = service.is_running(aws)
     start_local_aws()
     try:
         yield
     finally:
         if not was_running:
-            service.stop(local_aws)
+            service.stop(aws)
 
 
 @contextlib.contextmanager

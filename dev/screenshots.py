@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page
 
-from include.sample.generate import generate
-from local_aws.settings import PROJECT, lakehouse_settings
+from dev import PROJECT
+from dev.generate import generate
+from dev.settings import lakehouse_settings
 from tests.airflow_server import DAG, Airflow, NoBrowser, browser, running_airflow
 
 DOCS = PROJECT / "docs"

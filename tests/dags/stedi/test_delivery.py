@@ -1,5 +1,6 @@
 import pytest
-from landing_delivery import SOURCES, LandingSourceError, deliver
+
+from stedi.delivery import SOURCES, LandingSourceError, deliver
 
 TABLES = tuple(SOURCES.values())
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
-from glue_job import glue_job
-from lakehouse_settings import Settings
 
 from local_aws import service
+from stedi.glue_job import glue_job
+from stedi.settings import Settings
 
 JOB = "customer_trusted"
 

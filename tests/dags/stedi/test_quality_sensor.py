@@ -1,6 +1,7 @@
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from athena_quality_sensor import AthenaQualitySensor
+
+from stedi.quality_sensor import AthenaQualitySensor
 
 
 class TaskInstance:

@@ -1,5 +1,6 @@
 import pytest
-from lakehouse_settings import Settings
+
+from stedi.settings import Settings
 
 
 def test_the_defaults_deliver_the_sample():

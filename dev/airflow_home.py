@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from local_aws.settings import PROJECT, CommandError, local_root
+from dev import PROJECT
+from dev.settings import CommandError, local_root
 
 DAG_ID = "stedi_lakehouse"
 MAINTENANCE_DAG_ID = "stedi_maintenance"
@@ -41,7 +42,6 @@ def environment(ui_port: int = 8080) -> dict[str, str]:
     return inherited | {
         "AIRFLOW_HOME": str(home()),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",

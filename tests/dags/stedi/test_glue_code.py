@@ -3,7 +3,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from glue_code import upload_code
+
+from stedi.glue_code import upload_code
 
 
 @pytest.fixture
@@ -43,6 +44,6 @@ def test_changed_code_gets_another_location_and_the_old_stays(s3, bucket, glue_s
 
 
 def test_the_projects_own_jobs_share_the_package_lakehouse(s3, bucket):
-    locations = upload_code(s3, Path(__file__).resolve().parents[2] / "glue_scripts", bucket)
+    locations = upload_code(s3, Path(__file__).resolve().parents[3] / "glue_scripts", bucket)
     assert locations["lakehouse"].endswith("/lakehouse.zip")
     assert locations["customer_trusted"].endswith("/customer_trusted.py")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from local_aws.settings import CommandError, lakehouse_settings
+from dev.settings import CommandError, lakehouse_settings
 
 FORMATS = ("table", "csv")
 #: More rows than this nobody reads on a terminal.

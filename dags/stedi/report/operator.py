@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
@@ -13,9 +14,10 @@ from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
-from athena_answer import Row, athena_answer
-from lakehouse_settings import PROJECT, Settings
-from lakehouse_tables import LANDING_TABLES
+
+from stedi.athena import Row, athena_answer
+from stedi.settings import Settings
+from stedi.tables import LANDING_TABLES
 
 #: The pictures: name, what it shows, inches of its width on a wide screen and on a phone.
 PICTURES = {
@@ -153,8 +155,9 @@ class LakehouseReport(BaseOperator):
         return [(name, scanned[name]) for name in self.checks if name in scanned]
 
     def _publish(self, facts: dict[str, Any], answers: dict[str, list[Row]]) -> str:
-        import report_figures
         from jinja2 import Environment, FileSystemLoader
+
+        from stedi.report import figures as report_figures
 
         started = time.monotonic()
         folder = f"reports/{facts['run_id']}/"
@@ -164,7 +167,7 @@ class LakehouseReport(BaseOperator):
             self._put(f"{folder}{name}.png", report_figures.png(draw, wide), "image/png")
             forms = [report_figures.svg(draw, width) for width in dict.fromkeys((wide, narrow))]
             pictures[name] = {"what": what, "wide": forms[0], "narrow": forms[-1] if len(forms) > 1 else None}
-        templates = Environment(loader=FileSystemLoader(PROJECT / "include" / "report"), autoescape=True)
+        templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
         audit = [row | {"records": int(row["records"])} for row in answers["audit"]]
         page = templates.get_template("index.html").render(
             **facts,
@@ -185,7 +188,7 @@ class LakehouseReport(BaseOperator):
 
 def _drawings(facts: dict[str, Any], answers: dict[str, list[Row]]) -> dict[str, Any]:
     """{picture: function of its width} of what is known."""
-    import report_figures as figures
+    from stedi.report import figures
 
     audit = [
         figures.Outcome(row["job"], row["source"], row["outcome"], row["reason"], int(row["records"]))

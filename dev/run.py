@@ -22,17 +22,20 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from local_aws import airflow_home, service
-from local_aws.locks import Lock
-from local_aws.query import Athena, QueryError
-from local_aws.settings import PROJECT, CommandError, LocalAws, lakehouse_settings, local_root, pipeline
+from dev import PROJECT, airflow_home
+from dev.locks import Lock
+from dev.query import Athena, QueryError
+from dev.settings import CommandError, lakehouse_settings, local_aws, local_root
+from local_aws import service
+from stedi.delivery import SOURCES
+from stedi.tables import JOBS, LANDING_TABLES
 
 CONSENT_POLICIES = ("customer", "reading_time")
 MATCH_ON = ("customer_and_time", "time")
 MOST_HOURS = 8760  # of the maintenance's params
-LANDING_ZONES = tuple(pipeline("landing_delivery").SOURCES)
+LANDING_ZONES = tuple(SOURCES)
 #: In the order of the data's way.
-TABLES = (*pipeline("lakehouse_tables").LANDING_TABLES, *pipeline("lakehouse_tables").JOBS)
+TABLES = (*LANDING_TABLES, *JOBS)
 #: What a task at work gets to stop its Glue job run, in seconds.
 STOP_SECONDS = 30
 
@@ -51,7 +54,7 @@ def start_local_aws() -> None:
     """Starts the local AWS unless it runs, with the bucket and the role that the lakehouse needs."""
     settings = lakehouse_settings()
     role = settings.glue_role_arn.rpartition("/")[2]
-    service.start(LocalAws.from_environment(), bucket=settings.bucket, role=role)
+    service.start(local_aws(), bucket=settings.bucket, role=role)
 
 
 def run_conf(
@@ -296,7 +299,7 @@ def _lake_to_itself(progress: _Progress) -> Iterator[None]:
 def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, outcome: _Outcome) -> None:
     """Starts the DAG's run in a child process, and shows what it tells until its end."""
     log = airflow_home.logs() / "make_run.log"
-    local_aws = LocalAws.from_environment()
+    aws = local_aws()
     settings = lakehouse_settings()
     with _child(dag_id, log, lock) as (child, events):
         # Airflow takes seconds to load: meanwhile, the local AWS starts.
@@ -309,8 +312,8 @@ def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: 
             raise CommandError(f"Airflow did not start; see {shown(log)}")
         if not keep:
             progress.at_work("emptying the lake")
-            service.reset_lake(local_aws, settings.bucket, settings.database)
-        _print(progress.console, f"Airflow's log: {shown(log)}; Spark's: {shown(local_aws.state)}/…")
+            service.reset_lake(aws, settings.bucket, settings.database)
+        _print(progress.console, f"Airflow's log: {shown(log)}; Spark's: {shown(aws.state)}/…")
         progress.at_work("starting the run")
         child.stdin.write(json.dumps(conf) + "\n")
         child.stdin.flush()
@@ -328,7 +331,7 @@ def _child(dag_id: str, log: Path, lock: int) -> Iterator[tuple[subprocess.Popen
     reader, writer = os.pipe()
     with log.open("w") as output, os.fdopen(reader) as lines:
         child = subprocess.Popen(
-            [sys.executable, "-m", "local_aws.dag_run", dag_id, str(writer)],
+            [sys.executable, "-m", "dev.dag_run", dag_id, str(writer)],
             cwd=PROJECT,
             env=airflow_home.environment(),
             stdin=subprocess.PIPE,

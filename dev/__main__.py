@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: ``python -m local_aws {run,maintain,query,ui,stop,clean}``."""
+"""The commands behind the Makefile: ``python -m dev {run,maintain,query,ui,stop,clean}``."""
 
 import argparse
 import os
@@ -7,8 +7,8 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dev.settings import CommandError, local_aws, local_root
 from local_aws.service import ServiceError
-from local_aws.settings import CommandError, LocalAws, local_root
 
 #: What ``clean`` leaves, since it is installed and not state.
 INSTALLED = {"uv", "jars"}
@@ -18,7 +18,7 @@ def isolate() -> None:
     """Points this process and all it starts at the local AWS, whatever AWS account or proxy the user has set."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    os.environ.update(LocalAws.from_environment().client_environment())
+    os.environ.update(local_aws().client_environment())
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
@@ -29,7 +29,7 @@ def isolate() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the lakehouse once."""
-    from local_aws import run
+    from dev import run
 
     shares = {"max_refused": arguments.max_refused, "max_lost": arguments.max_lost}
     return run.run(arguments.landing, arguments.consent_policy, arguments.match_on, keep=arguments.keep, **shares)
@@ -37,14 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def maintain(arguments: argparse.Namespace) -> int:
     """Runs the maintenance once."""
-    from local_aws import run
+    from dev import run
 
     return run.maintain(arguments.snapshot_hours, arguments.orphan_hours)
 
 
 def query(arguments: argparse.Namespace) -> int:
     """Asks Athena."""
-    from local_aws import query, run
+    from dev import query, run
 
     output_format = arguments.format or "table"
     if not arguments.sql.strip():
@@ -58,7 +58,7 @@ def query(arguments: argparse.Namespace) -> int:
 
 def ui(arguments: argparse.Namespace) -> int:
     """Serves Airflow's UI until Ctrl-C."""
-    from local_aws import ui
+    from dev import ui
 
     if not arguments.port.isdecimal() or not 0 < int(arguments.port) < 65536:
         raise CommandError(f"UI_PORT is {arguments.port!r}; it must be a port's number")
@@ -67,14 +67,14 @@ def ui(arguments: argparse.Namespace) -> int:
 
 def stop(_: argparse.Namespace | None = None) -> int:
     """Ends a run, the UI and the local AWS, those that there are."""
+    from dev.run import STOP_SECONDS, run_lock, ui_lock
     from local_aws import service
-    from local_aws.run import STOP_SECONDS, run_lock, ui_lock
 
     for name, lock in (("the run", run_lock()), ("the UI", ui_lock())):
         if lock.end_holders(2 * STOP_SECONDS):
             print(f"stopped {name}")
-    if service.is_running(LocalAws.from_environment()):
-        service.stop(LocalAws.from_environment())
+    if service.is_running(local_aws()):
+        service.stop(local_aws())
         print("stopped the local AWS")
     return 0
 
@@ -90,7 +90,7 @@ def clean(_: argparse.Namespace) -> int:
 
 def main() -> int:
     """Runs the command that the arguments name; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local_aws", description="See `make help`.")
+    parser = argparse.ArgumentParser(prog="python -m dev", description="See `make help`.")
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("run", help=run.__doc__)
     command.set_defaults(function=run)

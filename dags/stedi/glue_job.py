@@ -9,9 +9,10 @@ from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import Asset, Context, task
-from glue_code import upload_code
-from glue_job_failure import log_glue_reason
-from lakehouse_settings import PROJECT, Settings
+
+from stedi.glue_code import upload_code
+from stedi.glue_job_failure import log_glue_reason
+from stedi.settings import PROJECT, Settings
 
 
 @task(task_id="upload_code")

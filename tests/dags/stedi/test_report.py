@@ -4,8 +4,9 @@ import json
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
-from lakehouse_report import LakehouseReport
-from lakehouse_settings import Settings
+
+from stedi.report.operator import LakehouseReport
+from stedi.settings import Settings
 
 RUN_ID = "manual__2026-01-02T03:04:05+00:00"
 AUDIT = """

@@ -6,7 +6,8 @@ from functools import cached_property
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException
-from athena_answer import athena_answer
+
+from stedi.athena import athena_answer
 
 
 class AthenaQualitySensor(BaseSensorOperator):

@@ -1,6 +1,6 @@
 """The tables of the lakehouse, and the jobs that fill them: what both DAGs go through."""
 
-from landing_delivery import SOURCES
+from stedi.delivery import SOURCES
 
 LANDING_TABLES = list(SOURCES.values())
 # The jobs, named after the tables that they fill.
