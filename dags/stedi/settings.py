@@ -6,7 +6,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+DAG_FOLDER = Path(__file__).resolve().parents[1]
+
+
+def _project() -> Path:
+    """Where ``glue_scripts/`` and ``include/`` are: inside the DAG folder if that is all that was deployed, else beside
+    it, as in a checkout."""
+    for folder in (DAG_FOLDER, DAG_FOLDER.parent):
+        if (folder / "glue_scripts").is_dir() and (folder / "include").is_dir():
+            return folder
+    raise FileNotFoundError(f"glue_scripts/ and include/ are neither in {DAG_FOLDER} nor beside it")
+
+
+PROJECT = _project()
 
 
 @dataclass(frozen=True)

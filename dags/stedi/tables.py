@@ -1,20 +1,37 @@
-"""The tables of the lakehouse, and the jobs that fill them: what both DAGs go through."""
+"""The description of the sources and tables, for the DAGs: they read the same one as the Glue jobs."""
 
-from stedi.delivery import SOURCES
+import sys
 
-LANDING_TABLES = list(SOURCES.values())
-# The jobs, named after the tables that they fill.
-JOBS = [
-    "customer_trusted",
-    "accelerometer_trusted",
-    "customers_curated",
-    "step_trainer_trusted",
-    "machine_learning_curated",
+from stedi.settings import PROJECT
+
+# On the workers of Airflow nothing else puts the jobs' package there.
+if str(PROJECT / "glue_scripts") not in sys.path:
+    sys.path.append(str(PROJECT / "glue_scripts"))
+
+from lakehouse.tables import (  # noqa: E402
+    JOBS,
+    LANDING_TABLES,
+    SIDE_TABLES,
+    SOURCES,
+    TABLES,
+    WRITTEN_TABLES,
+    Column,
+    Table,
+    lineage,
+)
+
+#: The tables with snapshots.
+ICEBERG_TABLES = tuple(table.name for table in TABLES.values() if table.format == "iceberg")
+
+__all__ = [
+    "ICEBERG_TABLES",
+    "JOBS",
+    "LANDING_TABLES",
+    "SIDE_TABLES",
+    "SOURCES",
+    "TABLES",
+    "WRITTEN_TABLES",
+    "Column",
+    "Table",
+    "lineage",
 ]
-#: What a job fills beside its own table.
-BESIDE = {"step_trainer_trusted": ["device_owners"]}
-#: All tables that jobs fill.
-FILLED = [*JOBS, *(table for tables in BESIDE.values() for table in tables)]
-#: The tables with snapshots, under ``warehouse/``; the others are JSON files.
-ICEBERG_TABLES = ["landing_quarantine", *FILLED, "job_audit"]
-TABLES = [*LANDING_TABLES, "landing_repaired", "check_audit", *ICEBERG_TABLES]

@@ -1,0 +1,151 @@
+"""Reads tables.toml, the only description of the lakehouse's sources, tables and columns. Needs nothing but Python, so
+that the DAGs can import it as well as the jobs."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+#: The type of each kind of column, as Athena and Spark both write it.
+SQL_TYPES = {
+    "text": "string",
+    "time": "bigint",
+    "consent": "bigint",
+    "number": "double",
+    "integer": "int",
+    "count": "bigint",
+}
+
+
+class TablesError(ValueError):
+    """tables.toml contradicts itself; the message says where."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, or a field of a landing record."""
+
+    name: str
+    kind: str
+    comment: str
+    #: The JSON key of a landing field; the column is the key in lower case.
+    key: str = ""
+    #: Whether a landing record without this field is rejected.
+    required: bool = False
+
+    @property
+    def sql_type(self) -> str:
+        return SQL_TYPES[self.kind]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lakehouse."""
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    #: ``iceberg``, ``json`` (an external table of JSON objects) or ``landing`` (one of files as delivered).
+    format: str = "iceberg"
+    #: The tables whose records the job of this table judges: each of them gets one outcome.
+    inputs: tuple[str, ...] = ()
+    #: The job that writes the table, where it is not the one of its own name.
+    written_by: str = ""
+    #: The columns that no two rows share; without one, no two rows are equal in all columns.
+    key: tuple[str, ...] = ()
+    #: Iceberg's partition transforms, in Athena's words.
+    partitioned_by: tuple[str, ...] = ()
+    #: Whose consent a row needs: the column with the person's email, or the one with the serial number of their device.
+    person: str = ""
+    device: str = ""
+    #: The column that says when a row was measured; the policy ``reading_time`` compares it with the consent.
+    instant: str = ""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def folder(self) -> str:
+        """Where the table's files are, below the bucket."""
+        return f"warehouse/{self.name}" if self.format == "iceberg" else self.name
+
+
+def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Table]]:
+    """({source: its landing table}, {name: table}) of what tables.toml says; raises ``TablesError``."""
+    sources = {source: f"{source}_landing" for source in description["sources"]}
+    tables: dict[str, Table] = {}
+    for source, given in description["sources"].items():
+        fields = [Column(name=field["key"].lower(), **field) for field in given["fields"]]
+        _add(tables, sources[source], fields, comment=given["comment"], format="landing")
+    for name, given in description["tables"].items():
+        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        inherited = _inherited(tables, name, settings.pop("inherits", settings.get("inputs", ())))
+        columns: list[Column] = []
+        for entry in settings.pop("columns", ["*"]):
+            if entry == "*":
+                columns += inherited.values()
+            elif isinstance(entry, dict):
+                columns.append(Column(**entry))
+            elif entry in inherited:
+                columns.append(inherited[entry])
+            else:
+                raise TablesError(f"{name}: none of its inputs has a column {entry}; they have {', '.join(inherited)}")
+        _add(tables, name, columns, **settings)
+    return sources, tables
+
+
+def _inherited(tables: dict[str, Table], name: str, parents: tuple[str, ...]) -> dict[str, Column]:
+    """{name: column} of the parents' columns."""
+    columns: dict[str, Column] = {}
+    for parent in parents:
+        if parent not in tables:
+            raise TablesError(f"{name}: its input {parent} must be described before it")
+        for column in tables[parent].columns:
+            if columns.setdefault(column.name, column).kind != column.kind:
+                raise TablesError(f"{name}: {column.name} has one kind in {parent} and another in its other inputs")
+    return columns
+
+
+def _add(tables: dict[str, Table], name: str, columns: list[Column], **settings: Any) -> None:
+    table = Table(name, columns=tuple(columns), **settings)
+    names = list(table.column_names)
+    if repeated := {column for column in names if names.count(column) > 1}:
+        raise TablesError(f"{name}: the column {repeated.pop()} is described twice")
+    for column in columns:
+        if column.kind not in SQL_TYPES:
+            raise TablesError(f"{name}.{column.name} is of kind {column.kind!r}; it can be {', '.join(SQL_TYPES)}")
+    for column in filter(None, [*table.key, table.person, table.device, table.instant]):
+        if column not in names:
+            raise TablesError(f"{name} has no column {column}")
+    tables[name] = table
+
+
+#: {source: its landing table}, {name: table}; both in the order of tables.toml, which is that of the data flow.
+SOURCES, TABLES = parse(tomllib.loads((files("lakehouse") / "tables.toml").read_text()))
+
+LANDING_TABLES = tuple(SOURCES.values())
+#: The jobs, named after the table that each one writes.
+JOBS = tuple(table.name for table in TABLES.values() if table.inputs)
+#: The tables that a job writes beside its own.
+SIDE_TABLES = {job: tuple(t.name for t in TABLES.values() if t.written_by == job) for job in JOBS}
+#: All tables with people's data that jobs write: the trusted and curated ones, and device_owners.
+WRITTEN_TABLES = tuple(table.name for table in TABLES.values() if table.inputs or table.written_by)
+
+
+def columns(table: str) -> list[str]:
+    """The names of a table's columns."""
+    return list(TABLES[table].column_names)
+
+
+def lineage() -> dict[str, list[str]]:
+    """{landing table: the tables that its records reach, in order}."""
+    lines = {}
+    for landing in LANDING_TABLES:
+        line, last = [], landing
+        while following := next((table.name for table in TABLES.values() if last in table.inputs), None):
+            line.append(following)
+            last = following
+        lines[landing] = line
+    return lines
