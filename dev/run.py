@@ -27,8 +27,7 @@ from dev.locks import Lock
 from dev.query import Athena, QueryError
 from dev.settings import CommandError, lakehouse_settings, local_aws, local_root
 from local_aws import service
-from stedi.delivery import SOURCES
-from stedi.tables import JOBS, LANDING_TABLES
+from stedi.tables import JOBS, LANDING_TABLES, SOURCES
 
 CONSENT_POLICIES = ("customer", "reading_time")
 MATCH_ON = ("customer_and_time", "time")

@@ -5,11 +5,11 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, judge
-from lakehouse.people import before_consent, consents, names_without_consent, person
+from lakehouse.people import before_consent, consents, person
+from lakehouse.tables import columns
 
-COLUMNS = tuple(columns("accelerometer_landing"))
+COLUMNS = columns("accelerometer_trusted")
 
 
 def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_policy: str) -> DataFrame:
@@ -18,7 +18,8 @@ def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_pol
     A redelivered reading, all fields equal, counts once. No more rows come out than readings went in, whatever the
     customer table looks like: there is one consent a person.
     """
-    same_reading = Window.partitionBy("person", "timestamp", "x", "y", "z").orderBy("user")
+    fields = [column for column in COLUMNS if column != "user"]
+    same_reading = Window.partitionBy("person", *fields).orderBy("user")
     return (
         readings.withColumn("person", person("user"))
         .withColumn("_copy", F.row_number().over(same_reading))
@@ -36,10 +37,8 @@ def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_pol
 
 def main() -> None:
     job = Job("accelerometer_trusted")
-    readings = job.landing("accelerometer_landing")
-    judged = accelerometer_trusted(readings, job.trusted("customer_trusted"), job.consent_policy)
-    withheld = names_without_consent(job.landing("customer_landing"))
-    job.publish_kept("accelerometer_landing", readings, judged, withheld)
+    readings, customers = job.landing("accelerometer_landing"), job.table("customer_trusted")
+    job.publish_kept("accelerometer_landing", accelerometer_trusted(readings, customers, job.consent_policy))
 
 
 if __name__ == "__main__":

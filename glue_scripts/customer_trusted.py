@@ -4,11 +4,11 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.landing import columns
 from lakehouse.outcomes import DUPLICATE, FILTERED, SUPERSEDED, judge
-from lakehouse.people import consents, latest_first, names_without_consent, person
+from lakehouse.people import consents, latest_first, person
+from lakehouse.tables import columns
 
-COLUMNS = tuple(columns("customer_landing"))
+COLUMNS = columns("customer_trusted")
 
 
 def customer_trusted(customers: DataFrame) -> DataFrame:
@@ -37,8 +37,7 @@ def customer_trusted(customers: DataFrame) -> DataFrame:
 
 def main() -> None:
     job = Job("customer_trusted")
-    customers = job.landing("customer_landing")
-    job.publish_kept("customer_landing", customers, customer_trusted(customers), names_without_consent(customers))
+    job.publish_kept("customer_landing", customer_trusted(job.landing("customer_landing")))
 
 
 if __name__ == "__main__":

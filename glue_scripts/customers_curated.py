@@ -4,11 +4,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.landing import columns
 from lakehouse.outcomes import FILTERED, judge
 from lakehouse.people import person
+from lakehouse.tables import columns
 
-COLUMNS = tuple(columns("customer_landing"))
+COLUMNS = columns("customers_curated")
 
 
 def customers_curated(customers: DataFrame, readings: DataFrame) -> DataFrame:
@@ -23,9 +23,8 @@ def customers_curated(customers: DataFrame, readings: DataFrame) -> DataFrame:
 
 def main() -> None:
     job = Job("customers_curated")
-    customers = job.trusted("customer_trusted")
-    judged = customers_curated(customers, job.trusted("accelerometer_trusted"))
-    job.publish_kept("customer_trusted", customers, judged)
+    customers, readings = job.table("customer_trusted"), job.table("accelerometer_trusted")
+    job.publish_kept("customer_trusted", customers_curated(customers, readings))
 
 
 if __name__ == "__main__":

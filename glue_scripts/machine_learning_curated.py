@@ -7,17 +7,11 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.job import Job
 from lakehouse.outcomes import FILTERED, judge
 from lakehouse.people import person
+from lakehouse.tables import columns
 
-COLUMNS = ("serialnumber", "sensorreadingtime", "distancefromobject", "timestamp", "x", "y", "z")
-
-#: ``time`` joins on the instant alone, as is commonly published; it pairs different people and is for comparison only.
-MATCH_ON = {"customer_and_time": ["person", "timestamp"], "time": ["timestamp"]}
-
-
-def _keys(match_on: str) -> list[str]:
-    if match_on not in MATCH_ON:
-        raise ValueError(f"match_on is {match_on!r}; it must be one of {', '.join(MATCH_ON)}")
-    return MATCH_ON[match_on]
+COLUMNS = columns("machine_learning_curated")
+#: What it takes from the accelerometer readings, beside the columns to join on.
+MEASUREMENTS = [column for column in columns("accelerometer_trusted") if column in COLUMNS and column != "timestamp"]
 
 
 def steps_of_people(steps: DataFrame, owners: DataFrame) -> DataFrame:
@@ -34,17 +28,16 @@ def readings_of_people(readings: DataFrame) -> DataFrame:
     return readings.withColumn("person", person("user"))
 
 
-def machine_learning_curated(steps: DataFrame, readings: DataFrame, match_on: str) -> DataFrame:
-    """Every trusted step reading with every trusted accelerometer reading that matches it. Never DISTINCT: two equal
-    rows are two measurements."""
-    return steps.join(readings.select("person", "timestamp", "x", "y", "z"), on=_keys(match_on), how="inner").select(
-        *COLUMNS
-    )
+def machine_learning_curated(steps: DataFrame, readings: DataFrame) -> DataFrame:
+    """Every trusted step reading with every trusted accelerometer reading of the device's owner at the same instant.
+    Never DISTINCT: two equal rows are two measurements."""
+    measurements = readings.select("person", "timestamp", *MEASUREMENTS)
+    return steps.join(measurements, on=["person", "timestamp"], how="inner").select(*COLUMNS)
 
 
-def matched(records: DataFrame, others: DataFrame, match_on: str) -> DataFrame:
+def matched(records: DataFrame, others: DataFrame) -> DataFrame:
     """One source of the join judged: kept are the ``records`` that have a partner among ``others``."""
-    keys = _keys(match_on)
+    keys = ["person", "timestamp"]
     partners = others.select(*keys).distinct().withColumn("_has_partner", F.lit(True))
     return records.join(partners, on=keys, how="left").select(
         "timestamp", *judge((F.col("_has_partner").isNull(), FILTERED, "no_reading_at_instant"))
@@ -53,14 +46,14 @@ def matched(records: DataFrame, others: DataFrame, match_on: str) -> DataFrame:
 
 def main() -> None:
     job = Job("machine_learning_curated")
-    trusted_steps = job.trusted("step_trainer_trusted")
-    trusted_readings = job.trusted("accelerometer_trusted")
-    steps = steps_of_people(trusted_steps, job.trusted("device_owners")).persist()
-    readings = readings_of_people(trusted_readings)
+    steps = steps_of_people(job.table("step_trainer_trusted"), job.table("device_owners")).persist()
+    readings = readings_of_people(job.table("accelerometer_trusted"))
     job.publish(
-        machine_learning_curated(steps, readings, job.match_on),
-        step_trainer_trusted=(trusted_steps, matched(steps, readings, job.match_on)),
-        accelerometer_trusted=(trusted_readings, matched(readings, steps, job.match_on)),
+        machine_learning_curated(steps, readings),
+        judged={
+            "step_trainer_trusted": matched(steps, readings),
+            "accelerometer_trusted": matched(readings, steps),
+        },
     )
 
 

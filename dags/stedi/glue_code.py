@@ -30,6 +30,6 @@ def _zip(package: Path) -> bytes:
     """The same sources give the same bytes: fixed times, sorted names."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path in sorted(package.rglob("*.py")):
+        for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".toml")):
             archive.writestr(zipfile.ZipInfo(path.relative_to(package.parent).as_posix()), path.read_bytes())
     return buffer.getvalue()

@@ -8,7 +8,7 @@ from stedi.settings import PROJECT
 if str(PROJECT / "glue_scripts") not in sys.path:
     sys.path.append(str(PROJECT / "glue_scripts"))
 
-from lakehouse.tables import (  # noqa: E402
+from lakehouse.tables import (
     JOBS,
     LANDING_TABLES,
     SIDE_TABLES,

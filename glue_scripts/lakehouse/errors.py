@@ -1,8 +1,8 @@
 """What the jobs raise themselves. Glue shows the message as the reason why a run failed."""
 
 
-class TooManyRefusedError(ValueError):
-    """More of a source's records are refused than ``--max_refused`` allows; the table is as it was."""
+class TooManyRejectedError(ValueError):
+    """More of a source's records are rejected than ``--max_rejected`` allows; the table is as it was."""
 
 
 class LandingChangedError(RuntimeError):

@@ -1,146 +1,155 @@
 """What every job does around its transformation: arguments, reading, and the commit."""
 
 import argparse
+from collections.abc import Mapping
 from typing import NoReturn
 
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.landing import columns, read_landing, repaired_files, used
+from lakehouse.landing import LOCATION, read_landing, repaired_files, used
 from lakehouse.outcomes import (
     READ,
-    REFUSED,
+    REJECTED,
     REPAIRED,
     WRITTEN,
     Count,
-    check_refused,
+    check_rejected,
     count_outcomes,
     count_reading,
     kept,
     quarantine,
 )
+from lakehouse.tables import TABLES, columns
 
-AUDIT_SCHEMA = "run_id string, job string, source string, outcome string, reason string, records bigint"
-
-#: Of these, records are refused after they were read, because they have no owner: they keep their text until then.
-REFUSED_LATER = "step_trainer_landing"
-MAX_REFUSED = 0.05
+MAX_REJECTED = 0.05
 
 
 class Arguments(argparse.ArgumentParser):
-    """Raises ``ValueError`` where the arguments are not as they should be: Glue shows the message of the exception that
-    ended a script, and argparse's own exit has none."""
+    """Raises ``ValueError`` for wrong arguments: Glue shows the message of the exception that ended a script, and
+    argparse's own exit has none."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"job arguments: {message}")
 
 
 class Job:
-    """One run of one job; the job has the name of the table that it fills.
+    """One run of one job; the job has the name of the table that it writes.
 
     Arguments, the same for all jobs: ``--run_id`` (goes into the snapshot summary and the audit), ``--database`` (of
-    the Glue catalog), ``--landing`` (the S3 prefix above the landing tables' folders), ``--consent_policy``,
-    ``--match_on``; and ``--max_refused``, the share of a landing table's records that may be refused, 0.05 if it is not
-    given. Glue adds others, which are passed over. Raises ``ValueError`` where they are not as they should be.
+    the Glue catalog), ``--landing`` (the S3 prefix above the landing tables' folders), ``--consent_policy``; and
+    ``--max_rejected``, the share of a landing table's records that may be rejected, 0.05 by default. Glue adds others,
+    which are ignored. Raises ``ValueError`` for wrong ones.
     """
 
     def __init__(self, table: str, argv: list[str] | None = None) -> None:
         parser = Arguments(prog=table, allow_abbrev=False)
-        for name in ("run_id", "database", "landing", "consent_policy", "match_on"):
+        for name in ("run_id", "database", "landing", "consent_policy"):
             parser.add_argument(f"--{name}", required=True)
-        parser.add_argument("--max_refused", type=float, default=MAX_REFUSED)
+        parser.add_argument("--max_rejected", type=float, default=MAX_REJECTED)
         arguments, _ = parser.parse_known_args(argv)
-        if not 0 <= arguments.max_refused <= 1:
-            parser.error(f"max_refused is {arguments.max_refused}; it must be a share, from 0 to 1")
-        self.table = table
+        if not 0 <= arguments.max_rejected <= 1:
+            parser.error(f"max_rejected is {arguments.max_rejected}; it must be a share, from 0 to 1")
+        self.table_name = table
         self.run_id: str = arguments.run_id
         self.database: str = arguments.database
         self.landing_prefix: str = arguments.landing.rstrip("/")
         self.consent_policy: str = arguments.consent_policy
-        self.match_on: str = arguments.match_on
-        self.max_refused: float = arguments.max_refused
+        self.max_rejected: float = arguments.max_rejected
         self._readings: dict[str, DataFrame] = {}
+        self._tables: dict[str, DataFrame] = {}
         self.spark = SparkSession.builder.appName(table).getOrCreate()
 
-    def landing(self, table: str) -> DataFrame:
-        """The records of a landing table that can be used. Those of REFUSED_LATER have three columns more: file,
-        position and record, their text."""
-        keep_text = table == REFUSED_LATER
-        reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/", keep_text).persist()
+    def landing(self, table: str, *, with_location: bool = False) -> DataFrame:
+        """The records of a landing table that can be used; ``with_location``: with the columns of LOCATION, too."""
+        reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/").persist()
         self._readings[table] = reading
-        place = ["file", "position", "record"] if keep_text else []
-        return used(reading).select(*columns(table), *place)
+        return used(reading).select(*columns(table), *(LOCATION if with_location else ()))
 
-    def trusted(self, table: str) -> DataFrame:
+    def table(self, name: str) -> DataFrame:
         """The content of a trusted or curated table."""
-        return self.spark.table(self._name(table)).persist()
+        self._tables[name] = self.spark.table(self._catalog_name(name)).persist()
+        return self._tables[name]
 
     def publish(
         self,
         rows: DataFrame,
-        before: dict[str, DataFrame] | None = None,
-        withheld: DataFrame | None = None,
-        **sources: tuple[DataFrame, DataFrame],
+        judged: Mapping[str, DataFrame],
+        side_tables: Mapping[str, DataFrame] | None = None,
+        figures: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
-        """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job with
-        that of ``sources``: {source table: (records as read, the same judged)}. ``before`` is {table: its new content}
-        of tables that the job fills beside its own; each is replaced first, in a commit of its own.
+        """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job.
 
-        Of a landing table among the sources, the refused records replace those that landing_quarantine has of it,
-        without the text of those that mention somebody in ``withheld`` (see quarantine); if they are more than
-        ``max_refused`` allows, ``TooManyRefusedError`` is raised, and nothing else changes.
+        judged: {source: its records, as read by this job, judged}; side_tables: {table that the job writes beside its
+        own: its new content}, each replaced before it in a commit of its own; figures: {source: {figure: value}} to
+        add to those that are counted here.
 
-        The order of the commits: quarantine, tables, audit. Whoever finds a run in the audit finds its tables and its
-        quarantine; whoever finds it in the quarantine alone sees which deliveries a run that failed had refused. A
-        reader sees the old table or the new one. Doing it again, with the same run id or another, changes nothing.
+        The records rejected of a landing table replace those that landing_quarantine has of it. If they are more than
+        ``max_rejected`` allows, ``TooManyRejectedError`` is raised, and nothing else changes.
+
+        The order of the commits: quarantine, tables, figures, audit. Whoever finds a run in the audit finds its tables
+        and its quarantine. A reader sees the old table or the new one. Running again, with the same run id or another,
+        changes nothing.
         """
-        counts = {}
-        for source, (read, judged) in sources.items():
-            reading = self._readings.get(source)
-            counted = [(READ, None, read.count())] if reading is None else count_reading(reading)
-            counts[source] = counted + count_outcomes(judged)
-        for source in counts.keys() & self._readings.keys():
-            self._quarantine(source, sources[source][1], counts[source], withheld)
-            self._show_repaired(source, counts[source])
+        counts: dict[str, list[Count]] = {}
+        values: dict[str, dict[str, int]] = {}
+        for source, records in judged.items():
+            if source in self._readings:
+                counts[source], values[source] = count_reading(self._readings[source])
+            else:
+                counts[source], values[source] = [], {READ: self._tables[source].count()}
+            counts[source] += count_outcomes(records)
+        for source, given in (figures or {}).items():
+            values[source] = {**values.get(source, {}), **given}
+        for source in judged.keys() & self._readings.keys():
+            self._quarantine(source, judged[source], values[source][READ], counts[source])
+            self._write_repaired(source, values[source], counts[source])
 
-        for table, content in ((before or {}) | {self.table: rows}).items():
+        for table, content in {**(side_tables or {}), self.table_name: rows}.items():
             self._write(content, table).overwrite(F.lit(True))
-            rows_now = self.spark.table(self._name(table)).count()  # from Iceberg's metadata
-            counts[table] = [*counts.get(table, []), (WRITTEN, None, rows_now)]
-        audit = [(self.run_id, self.table, source, *count) for source in counts for count in counts[source]]
-        self._write(self.spark.createDataFrame(audit, AUDIT_SCHEMA).coalesce(1), "job_audit").overwritePartitions()
-        for source in counts:
-            for outcome, reason, records in counts[source]:
-                print(f"{source}: {records:,} {outcome}" + (f" ({reason})" if reason else ""))
+            written = self.spark.table(self._catalog_name(table)).count()  # from Iceberg's metadata
+            values[table] = {**values.get(table, {}), WRITTEN: written}
+        self._write_counts("job_figures", [(source, *item) for source in values for item in values[source].items()])
+        self._write_counts("job_audit", [(source, *count) for source in counts for count in counts[source]])
+        for source, of_source in values.items():
+            print(f"{source}: " + ", ".join(f"{value:,} {figure}" for figure, value in of_source.items()))
+            for count in counts.get(source, []):
+                print(f"{source}: {count.records:,} {count.outcome}" + (f" ({count.reason})" if count.reason else ""))
 
-    def publish_kept(self, source: str, read: DataFrame, judged: DataFrame, withheld: DataFrame | None = None) -> None:
+    def publish_kept(self, source: str, judged: DataFrame) -> None:
         """``publish`` for a table that holds the kept records of one source."""
         judged = judged.persist()
-        self.publish(kept(judged), withheld=withheld, **{source: (read, judged)})
+        self.publish(kept(judged), {source: judged})
 
-    def _quarantine(self, source: str, judged: DataFrame, counts: list[Count], withheld: DataFrame) -> None:
-        """Replaces what landing_quarantine has of the source; raises ``TooManyRefusedError``."""
-        refused = quarantine(self.run_id, source, self._readings[source], judged, withheld)
-        if not any(outcome == REFUSED for outcome, _, _ in counts):
-            refused = refused.limit(0)  # nothing to look for
+    def _quarantine(self, source: str, judged: DataFrame, read: int, counts: list[Count]) -> None:
+        """Replaces what landing_quarantine has of the source; raises ``TooManyRejectedError``."""
+        rejected = quarantine(source, self._readings[source], judged).withColumn("run_id", F.lit(self.run_id))
+        if not any(count.outcome == REJECTED for count in counts):
+            rejected = rejected.limit(0)  # nothing to look for
         # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.
-        self._write(refused, "landing_quarantine").overwrite(F.col("source") == source)
+        self._write(rejected, "landing_quarantine").overwrite(F.col("source") == source)
         look = f"SELECT * FROM {self.database}.landing_quarantine WHERE source = '{source}'"
-        check_refused(source, counts, self.max_refused, look)
+        check_rejected(source, read, counts, self.max_rejected, look)
 
-    def _show_repaired(self, source: str, counts: list[Count]) -> None:
+    def _write_repaired(self, source: str, values: dict[str, int], counts: list[Count]) -> None:
         """Replaces in landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
         folder = f"{self.landing_prefix}/landing_repaired/{source}/"
-        if any(outcome in (REPAIRED, REFUSED) for outcome, _, _ in counts):
+        if values[REPAIRED] or any(count.outcome == REJECTED for count in counts):
             rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
             rows.write.mode("overwrite").json(folder)
         else:
             path = self.spark._jvm.org.apache.hadoop.fs.Path(folder)
             path.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(path, True)
 
+    def _write_counts(self, table: str, counts: list[tuple]) -> None:
+        """Replaces this run's rows of the job in job_audit or job_figures."""
+        schema = ", ".join(f"{column.name} {column.sql_type}" for column in TABLES[table].columns)
+        rows = [(self.run_id, self.table_name, *count) for count in counts]
+        self._write(self.spark.createDataFrame(rows, schema).coalesce(1), table).overwritePartitions()
+
     def _write(self, rows: DataFrame, table: str) -> DataFrameWriterV2:
         """A write to a table, in a commit that carries the run's id."""
-        return rows.writeTo(self._name(table)).option("snapshot-property.run_id", self.run_id)
+        return rows.writeTo(self._catalog_name(table)).option("snapshot-property.run_id", self.run_id)
 
-    def _name(self, table: str) -> str:
+    def _catalog_name(self, table: str) -> str:
         return f"glue_catalog.{self.database}.{table}"

@@ -1,4 +1,4 @@
-"""The lines of landing files as records: used or refused, each counted once. The rules: docs/landing-files.md.
+"""The lines of landing files as records: used or rejected, each counted once. The rules: docs/landing-files.md.
 
 Plain lines, which are most, are found by a regular expression that only lets through what needs no judgement, and are
 read by Arrow. All others are read one by one, in Python. Nothing here needs Spark.
@@ -15,47 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-
-class Field(NamedTuple):
-    """A field of a landing table: its key as the source writes it, and its kind: text, time (epoch milliseconds),
-    consent (a time, or none), number or integer."""
-
-    key: str
-    kind: str
-    needed: bool = True
-
-    @property
-    def column(self) -> str:
-        return self.key.lower()
-
-
-#: The fields of each landing table, in the order in which they are judged.
-FIELDS = {
-    "customer_landing": (
-        Field("customerName", "text", needed=False),
-        Field("email", "text"),
-        Field("phone", "text", needed=False),
-        Field("birthDay", "text", needed=False),  # text, because years like 983 are delivered
-        Field("serialNumber", "text"),
-        Field("registrationDate", "time", needed=False),
-        Field("lastUpdateDate", "time"),
-        Field("shareWithResearchAsOfDate", "consent", needed=False),
-        Field("shareWithPublicAsOfDate", "consent", needed=False),
-        Field("shareWithFriendsAsOfDate", "consent", needed=False),
-    ),
-    "accelerometer_landing": (
-        Field("user", "text"),
-        Field("timestamp", "time"),
-        Field("x", "number"),
-        Field("y", "number"),
-        Field("z", "number"),
-    ),
-    "step_trainer_landing": (
-        Field("sensorReadingTime", "time"),
-        Field("serialNumber", "text"),
-        Field("distanceFromObject", "integer"),
-    ),
-}
+from lakehouse.tables import TABLES
 
 _ARROW_TYPES = {
     "text": pa.string(),
@@ -69,8 +29,7 @@ _ARROW_TYPES = {
 OUTCOME_COLUMNS = {
     "file": pa.string(),  # path below the table's folder
     "position": pa.int64(),  # number of the line on which the record starts, from 1
-    "reason": pa.string(),  # why it is refused; null: it is used
-    "record": pa.string(),  # its text
+    "reason": pa.string(),  # why it is rejected; null: it is used
     "repaired": pa.bool_(),  # a plain reader of JSON lines would read it otherwise, or not at all
     "lines": pa.int64(),  # null; a row that has it is no record, but says how many lines the file has
 }
@@ -91,14 +50,14 @@ _number_in_text = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?)([0-9
 
 def record_schema(table: str) -> pa.Schema:
     """The columns of one landing table's records: its fields in lower case, and OUTCOME_COLUMNS."""
-    fields = {field.column: _ARROW_TYPES[field.kind] for field in FIELDS[table]}
+    fields = {field.name: _ARROW_TYPES[field.kind] for field in TABLES[table].columns}
     return pa.schema(list((fields | OUTCOME_COLUMNS).items()))
 
 
 # --- one record ------------------------------------------------------------------------------------------------------
 
 
-class _Refused(Exception):
+class _Rejected(Exception):
     """The record cannot be used, for this reason."""
 
 
@@ -167,17 +126,17 @@ def _text(value: Any) -> tuple[str, bool]:
     if isinstance(value, _Number) and _digits(value):
         return "0" if value == "-0" else str(value), True
     if not isinstance(value, str) or isinstance(value, _Number) or _surrogate(value):
-        raise _Refused("not_text")
+        raise _Rejected("not_text")
     return value, False
 
 
 def _number(value: Any) -> tuple[float, bool]:
     text = value.strip(_WHITE + "\n") if isinstance(value, str) else ""
     if not _number_in_text(text):
-        raise _Refused("not_a_number")
+        raise _Rejected("not_a_number")
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise _Refused("out_of_range")
+        raise _Rejected("out_of_range")
     return number + 0.0, not isinstance(value, _Number)  # -0.0 + 0.0 is 0.0
 
 
@@ -185,15 +144,15 @@ def _whole(value: Any, *, time: bool) -> tuple[int, bool]:
     text = value.strip(_WHITE + "\n") if isinstance(value, str) else ""
     parts = _parts(text)
     if parts is None or parts[2] < 0:
-        raise _Refused("not_a_number")
+        raise _Rejected("not_a_number")
     negative, digits, exponent = parts
     if time and negative:
-        raise _Refused("negative_time")
+        raise _Rejected("negative_time")
     if len(digits) + exponent > 20:  # too many to be written out, and too many for any field
-        raise _Refused("out_of_range")
+        raise _Rejected("out_of_range")
     number = int((digits or "0") + "0" * exponent) * (-1 if negative else 1)
     if number > _LAST_TIME if time else not -(2**31) <= number < 2**31:
-        raise _Refused("out_of_range")
+        raise _Rejected("out_of_range")
     return number, not isinstance(value, _Number) or not _digits(value)
 
 
@@ -217,12 +176,13 @@ class _Judge:
     """What the objects of one landing table are as records."""
 
     def __init__(self, table: str) -> None:
-        self.fields = [(field.column, _KINDS[field.kind], field.needed) for field in FIELDS[table]]
-        self.own_keys = {field.column: field.key for field in FIELDS[table]}
+        fields = TABLES[table].columns
+        self.fields = [(field.name, _KINDS[field.kind], field.required) for field in fields]
+        self.own_keys = {field.name: field.key for field in fields}
         self.nothing = (None,) * len(self.fields)
 
     def values(self, pairs: _Object) -> tuple[tuple, bool]:
-        """(the fields' values in order, whether one was repaired); raises _Refused."""
+        """(the fields' values in order, whether one was repaired); raises _Rejected."""
         given: dict[str, Any] = {}
         repaired = False
         duplicate = False
@@ -238,13 +198,13 @@ class _Judge:
             else:
                 given[column] = value
         if duplicate:
-            raise _Refused("duplicate_key")
+            raise _Rejected("duplicate_key")
         values = []
-        for column, convert, needed in self.fields:
+        for column, convert, required in self.fields:
             value = given.get(column)
             if value is None or (isinstance(value, str) and not value.strip(_WHITE + "\n")):
-                if needed:
-                    raise _Refused("missing_field")
+                if required:
+                    raise _Rejected("missing_field")
                 values.append(None)
             else:
                 converted, field_repaired = convert(value)
@@ -272,8 +232,8 @@ def _starts_object(line: str) -> bool:
 class _Lines:
     """Reads the lines of one file in their order; ``rows`` gets the records, in the order of record_schema."""
 
-    def __init__(self, judge: _Judge, file: str, keep_text: bool, rows: list[tuple]) -> None:
-        self.judge, self.file, self.keep_text, self.rows = judge, file, keep_text, rows
+    def __init__(self, judge: _Judge, file: str, rows: list[tuple]) -> None:
+        self.judge, self.file, self.rows = judge, file, rows
         self.number = 0  # of the last line begun
         self.lone_returns = 0  # carriage returns within lines, which end a line for others
         self.last_position = 0  # of the last record: another one on that line is repaired
@@ -293,8 +253,7 @@ class _Lines:
             line = raw.decode()
         except UnicodeDecodeError:
             self.end()
-            text = raw.decode(errors="backslashreplace").removeprefix(_BYTE_ORDER_MARK)
-            self._refuse(self.number, text, "not_utf8")
+            self._reject(self.number, "not_utf8")
             return
         self._line(self.number, line)
 
@@ -306,12 +265,12 @@ class _Lines:
     def damaged(self) -> None:
         """The file is damaged from here on."""
         self.end()
-        self._refuse(max(1, self.number), "", "damaged_file")
+        self._reject(max(1, self.number), "damaged_file")
 
     def finish(self) -> None:
         """The file has no more lines."""
         self.end()
-        self.rows.append((*self.judge.nothing, self.file, None, None, None, None, self.number + self.lone_returns))
+        self.rows.append((*self.judge.nothing, self.file, None, None, None, self.number + self.lone_returns))
 
     def _line(self, number: int, line: str) -> None:
         while self.open:
@@ -336,20 +295,20 @@ class _Lines:
                 if line[at] == "{":
                     self.open = _Open(number, line[at:], [])
                 else:
-                    self._refuse(number, line[at:], "not_an_object" if self._is_a_value(line[at:]) else "not_json")
+                    self._reject(number, "not_an_object" if self._is_a_value(line[at:]) else "not_json")
                 return
             pairs, end = found
             comma = line.startswith(",", _skip_white(line, end).end())
-            self._record(number, pairs, comma or odd, line[at:end])
+            self._record(number, pairs, comma or odd)
             at = _skip_between(line, end).end()
 
     def _settle(self) -> None:
-        """Ends the open object with the lines that it has got: read or refused. Another one may be open then."""
-        position, rest, following = self.open
+        """Ends the open object with the lines that it has got: read or rejected. Another one may be open then."""
+        position, _, following = self.open
         if following and self._complete():
             return
         self.open = None
-        self._refuse(position, rest, "not_json")
+        self._reject(position, "not_json")
         for number, line in enumerate(following, position + 1):
             self._read(number, line, 0)
 
@@ -365,7 +324,7 @@ class _Lines:
         last = text.count("\n", 0, end) - 1  # the index of the line on which it ends
         line, at = following[last], end - text.rindex("\n", 0, end) - 1
         at = _skip_between(line, at).end()
-        self._record(position, pairs, True, text[:end])
+        self._record(position, pairs, True)
         if at < len(line):
             self.last_position = position + 1 + last
             self._read(position + 1 + last, line, at)
@@ -379,27 +338,27 @@ class _Lines:
         found = _value(rest, 0)
         return found is not None and found[1] == len(rest)
 
-    def _record(self, position: int, pairs: _Object, repaired: bool, text: str) -> None:
+    def _record(self, position: int, pairs: _Object, repaired: bool) -> None:
         try:
             values, field_repaired = self.judge.values(pairs)
-        except _Refused as refused:
-            self._refuse(position, text, str(refused))
+        except _Rejected as rejected:
+            self._reject(position, str(rejected))
             return
         repaired |= field_repaired or position == self.last_position
-        self._add(position, values, None, text if self.keep_text else None, repaired)
+        self._add(position, values, None, repaired)
 
-    def _refuse(self, position: int, text: str, reason: str) -> None:
-        self._add(position, self.judge.nothing, reason, text.strip(_WHITE), False)
+    def _reject(self, position: int, reason: str) -> None:
+        self._add(position, self.judge.nothing, reason, False)
 
-    def _add(self, position: int, values: tuple, reason: str | None, text: str | None, repaired: bool) -> None:
+    def _add(self, position: int, values: tuple, reason: str | None, repaired: bool) -> None:
         self.last_position = position
-        self.rows.append((*values, self.file, position, reason, text, repaired, None))
+        self.rows.append((*values, self.file, position, reason, repaired, None))
 
 
 # --- the lines of files, many at a time ------------------------------------------------------------------------------
 
 
-# A plain line is one object with all keys there once, spelled and in order as in FIELDS; its text is ASCII without
+# A plain line is one object with all keys there once, spelled and in order as in tables.toml; its text is ASCII without
 # white space, escapes and the characters of JSON and CSV, its numbers are well within their limits. What is left of it
 # without white space, braces and quotes, and with commas for colons, is a line of CSV: key, value, key, value. Arrow
 # reads that four times as fast as JSON.
@@ -414,10 +373,11 @@ _NOT_IN_CSV = b' \t\r{}"'
 
 
 def _plain_line(table: str) -> str | None:
-    """The regular expression (RE2, over bytes) of a table's plain lines; None where fields are often absent."""
-    if not all(field.needed for field in FIELDS[table]):
+    """The regular expression (RE2, over bytes) of a table's plain lines; None if a field may be absent: a table with
+    an optional field is read without the fast path."""
+    if not all(field.required for field in TABLES[table].columns):
         return None
-    fields = " *, *".join(f'"{field.key}" *: *{_PLAIN_VALUES[field.kind]}' for field in FIELDS[table])
+    fields = " *, *".join(f'"{field.key}" *: *{_PLAIN_VALUES[field.kind]}' for field in TABLES[table].columns)
     return rf"\A[ \t]*\{{ *{fields} *\}}[ \t]*\r?\z"
 
 
@@ -463,14 +423,13 @@ class RecordReader:
     """Reads the files of one landing table, one after the other, and gives their records as Arrow record batches of
     ``record_schema(table)``: a row a record, and one a file, which counts its lines; in no certain order.
 
-    ``keep_text``: used records have their text, too. ``fast``: plain lines are read by Arrow; the records are the same.
+    ``fast``: plain lines are read by Arrow; the records are the same.
     """
 
-    def __init__(self, table: str, *, keep_text: bool = False, fast: bool = True) -> None:
+    def __init__(self, table: str, *, fast: bool = True) -> None:
         self._schema = record_schema(table)
-        self._keep_text = keep_text
         self._judge = _Judge(table)
-        self._fields = pa.schema([self._schema.field(field.column) for field in FIELDS[table]])
+        self._fields = pa.schema([self._schema.field(field.name) for field in TABLES[table].columns])
         self._plain = _plain_line(table) if fast else None
         self._rows: list[tuple] = []
         self._file: _Lines | None = None
@@ -478,7 +437,7 @@ class RecordReader:
     def start(self, file: str) -> None:
         """The lines that follow are those of ``file``, from its first one on."""
         self._finish()
-        self._file = _Lines(self._judge, file, self._keep_text, self._rows)
+        self._file = _Lines(self._judge, file, self._rows)
 
     def lines(self, lines: pa.BinaryArray) -> Iterator[pa.RecordBatch]:
         """Reads the file's next lines, which come without their line feeds."""
@@ -551,12 +510,10 @@ class RecordReader:
         values = [column.chunk(0) for column in fields.columns]
         # -0.0 + 0.0 is 0.0
         values = [pc.add(value, 0.0) if pa.types.is_floating(value.type) else value for value in values]
-        record = pc.ascii_trim(lines.cast(pa.string()), _WHITE) if self._keep_text else pa.nulls(count, pa.string())
         outcome = [
             pa.repeat(pa.scalar(self._file.file, pa.string()), count),
             positions,
             pa.nulls(count, pa.string()),
-            record,
             pa.repeat(False, count),
             pa.nulls(count, pa.int64()),
         ]

@@ -18,7 +18,8 @@ from pyspark.sql.types import (
 )
 
 from lakehouse.errors import LandingChangedError
-from lakehouse.json_records import FIELDS, RecordReader
+from lakehouse.json_records import RecordReader
+from lakehouse.tables import LANDING_TABLES, TABLES, columns
 
 _SPARK_TYPES = {
     "text": StringType(),
@@ -31,8 +32,8 @@ _SPARK_TYPES = {
 #: Each landing table's record as its system writes it. Times are epoch milliseconds, UTC; a birth day stays text,
 #: because years like 983 are delivered. Keys that a record lacks are null.
 SCHEMAS = {
-    table: StructType([StructField(field.key, _SPARK_TYPES[field.kind]) for field in fields])
-    for table, fields in FIELDS.items()
+    table: StructType([StructField(field.key, _SPARK_TYPES[field.kind]) for field in TABLES[table].columns])
+    for table in LANDING_TABLES
 }
 
 #: What is known of each record beside its fields: json_records.OUTCOME_COLUMNS.
@@ -41,11 +42,13 @@ _OUTCOME = StructType(
         StructField("file", StringType()),
         StructField("position", LongType()),
         StructField("reason", StringType()),
-        StructField("record", StringType()),
         StructField("repaired", BooleanType()),
         StructField("lines", LongType()),
     ]
 )
+
+#: Where a record was delivered: its file, below the folder of its table, and the line on which it starts.
+LOCATION = ("file", "position")
 
 _MEGABYTE = 1024 * 1024
 _TASK_BYTES = 128 * _MEGABYTE
@@ -56,39 +59,35 @@ _OPEN_BYTES = _MEGABYTE // 16
 _CODECS = (".gz", ".bz2", ".deflate", ".lz4", ".snappy", ".zst")
 
 
-def columns(table: str) -> list[str]:
-    """The columns of a landing table's records: its source's keys in lower case."""
-    return [field.column for field in FIELDS[table]]
-
-
 def used(reading: DataFrame) -> DataFrame:
     """The records of ``read_landing`` that can be used."""
     return reading.where(F.col("reason").isNull() & F.col("lines").isNull())
 
 
 def repaired_files(table: str, reading: DataFrame) -> DataFrame:
-    """The used records of each file in which a record was repaired or refused: of those files, what Athena's JSON
+    """The used records of each file in which a record was repaired or rejected: of those files, what Athena's JSON
     reader finds is not what ``read_landing`` does. Out: source, file, and ``columns(table)``."""
     odd = reading.where(F.col("repaired") | F.col("reason").isNotNull()).select("file").distinct()
     rows = used(reading).join(odd, on="file", how="left_semi")
     return rows.select(F.lit(table).alias("source"), "file", *columns(table))
 
 
-def read_landing(spark: SparkSession, table: str, location: str, keep_text: bool = False) -> DataFrame:
+def read_landing(spark: SparkSession, table: str, location: str) -> DataFrame:
     """Every record of the files below ``location``, read as docs/landing-files.md says: a row a record.
 
-    Out: ``columns(table)``, typed; file (path below ``location``), position (number of the line on which the record
-    starts), reason (why it is refused; null where it is used), record (its text; of used records null, unless
-    ``keep_text``), repaired (a plain reader of JSON lines would read it otherwise, or not at all). A row whose
-    ``lines`` is not null is no record, but says how many lines its file has.
+    Out: the table's columns, typed; file (path below ``location``), position (number of the line on which the record
+    starts), reason (why it is rejected; null where it is used), repaired (a plain reader of JSON lines would read it
+    otherwise, or not at all). A row whose ``lines`` is not null is no record, but says how many lines its file has.
 
-    The files are listed now, and read when the frame is used. Raises Spark's ``PATH_NOT_FOUND`` where there is no such
-    folder, which is not the same as an empty one; and then, from within Spark, ``LandingChangedError``.
+    A folder that does not exist is an empty one: so it is in S3, and a delivery may lack a source. The files are listed
+    now, and read when the frame is used, which raises ``LandingChangedError`` from within Spark if they have changed.
     """
+    schema = StructType([StructField(field.name.lower(), field.dataType) for field in SCHEMAS[table]] + list(_OUTCOME))
+    if not _exists(spark, location):
+        return spark.createDataFrame([], schema)
     listed = _listed(spark, location)
     _never_split(spark, [length for _, length in listed.values()])
     files = {key: None if _is_hidden(file) else file for key, (file, _) in listed.items()}
-    schema = StructType([StructField(field.name.lower(), field.dataType) for field in SCHEMAS[table]] + list(_OUTCOME))
     folder = spark.read.option("recursiveFileLookup", "true")
 
     def name(key: int) -> str | None:
@@ -97,7 +96,7 @@ def read_landing(spark: SparkSession, table: str, location: str, keep_text: bool
         return files[key]
 
     def read_lines(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        reader = RecordReader(table, keep_text=keep_text)
+        reader = RecordReader(table)
         begun = None
         for batch in batches:
             keys, lines = batch.column(0), batch.column(1).cast(pa.binary())  # which are the same bytes
@@ -115,7 +114,7 @@ def read_landing(spark: SparkSession, table: str, location: str, keep_text: bool
         yield from reader.end()
 
     def read_whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        reader = RecordReader(table, keep_text=keep_text)
+        reader = RecordReader(table)
         for batch in batches:
             for key, content in zip(*batch.columns, strict=True):
                 if (file := name(key.as_py())) is not None:
@@ -130,6 +129,11 @@ def read_landing(spark: SparkSession, table: str, location: str, keep_text: bool
         contents = folder.option("pathGlobFilter", compressed).format("binaryFile").load(location)
         records = records.union(contents.select(_key(), "content").mapInArrow(read_whole, schema))
     return records
+
+
+def _exists(spark: SparkSession, location: str) -> bool:
+    path = spark._jvm.org.apache.hadoop.fs.Path(location)
+    return path.getFileSystem(spark._jsc.hadoopConfiguration()).exists(path)
 
 
 def _key() -> Column:

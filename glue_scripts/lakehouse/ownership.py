@@ -1,10 +1,10 @@
 """Whose device is it? Decided once for each device, and by the readings: the website's serial numbers cannot be
-trusted, the devices' own can. The rules are the design's, "The rules of the data", under step_trainer_trusted."""
+trusted, the devices' own can. docs/rules.md states the rules."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.people import consents, person, plain
+from lakehouse.people import person
 
 # How the owner of a device was decided,
 WEBSITE_CONFIRMED = "website_confirmed"  # the readings confirm the website
@@ -141,10 +141,3 @@ def device_owners(ownership: DataFrame, curated: DataFrame) -> DataFrame:
     return ownership.join(people, on="person", how="inner").select(
         "serialnumber", F.col("person").alias("email"), "source", "instants", "covered"
     )
-
-
-def devices_without_consent(ownership: DataFrame, customers: DataFrame) -> DataFrame:
-    """(name): the serial numbers of the devices whose owner has not agreed to research, trimmed and in lower case."""
-    owned = ownership.where(F.col("person").isNotNull())
-    others = owned.join(consents(customers), on="person", how="left_anti")
-    return others.select(plain(F.col("serialnumber")).alias("name"))

@@ -7,14 +7,9 @@ from pyspark.sql import functions as F  # noqa: N812
 CONSENT_POLICIES = ("customer", "reading_time")
 
 
-def plain(text: Column) -> Column:
-    """Texts are compared trimmed and in lower case."""
-    return F.lower(F.regexp_replace(text, r"^[ \t\r\n]+|[ \t\r\n]+$", ""))
-
-
 def person(email: str) -> Column:
     """A person is an email, compared trimmed and in lower case."""
-    return plain(F.col(email))
+    return F.lower(F.regexp_replace(F.col(email), r"^[ \t\r\n]+|[ \t\r\n]+$", ""))
 
 
 def latest_first(customers: DataFrame) -> list[Column]:
@@ -48,15 +43,3 @@ def before_consent(consent_policy: str, instant: str) -> Column:
     if consent_policy not in CONSENT_POLICIES:
         raise ValueError(f"consent_policy is {consent_policy!r}; it must be one of {', '.join(CONSENT_POLICIES)}")
     return F.lit(consent_policy == "reading_time") & (F.col(instant) < F.col("consented_at"))
-
-
-def names_without_consent(customers: DataFrame) -> DataFrame:
-    """(name): what tells who a record is about, for everybody in the customer records who has not agreed to research:
-    their emails, names, phones and serial numbers, trimmed and in lower case."""
-    names = F.array(*(plain(F.col(column)) for column in ("email", "customername", "phone", "serialnumber")))
-    return (
-        customers.withColumn("person", person("email"))
-        .join(consents(customers), on="person", how="left_anti")
-        .select(F.explode(names).alias("name"))
-        .where("name <> ''")
-    )

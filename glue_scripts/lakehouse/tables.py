@@ -52,11 +52,12 @@ class Table:
     inputs: tuple[str, ...] = ()
     #: The job that writes the table, where it is not the one of its own name.
     written_by: str = ""
-    #: The columns that no two rows share; without one, no two rows are equal in all columns.
+    #: The columns in which no two rows agree; ``*`` in tables.toml: all of them.
     key: tuple[str, ...] = ()
     #: Iceberg's partition transforms, in Athena's words.
     partitioned_by: tuple[str, ...] = ()
-    #: Whose consent a row needs: the column with the person's email, or the one with the serial number of their device.
+    #: Who a row is about, and whose consent it needs: the column with the person's email, or the one with the serial
+    #: number of their device. A table is about whom its first input is about, unless it says otherwise.
     person: str = ""
     device: str = ""
     #: The column that says when a row was measured; the policy ``reading_time`` compares it with the consent.
@@ -78,10 +79,14 @@ def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Tab
     tables: dict[str, Table] = {}
     for source, given in description["sources"].items():
         fields = [Column(name=field["key"].lower(), **field) for field in given["fields"]]
-        _add(tables, sources[source], fields, comment=given["comment"], format="landing")
+        settings = {key: value for key, value in given.items() if key != "fields"}
+        _add(tables, sources[source], fields, format="landing", **settings)
     for name, given in description["tables"].items():
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
         inherited = _inherited(tables, name, settings.pop("inherits", settings.get("inputs", ())))
+        for parent in settings.get("inputs", ())[:1]:
+            about = {key: getattr(tables[parent], key) for key in ("person", "device", "instant")}
+            settings = about | settings
         columns: list[Column] = []
         for entry in settings.pop("columns", ["*"]):
             if entry == "*":
@@ -109,8 +114,10 @@ def _inherited(tables: dict[str, Table], name: str, parents: tuple[str, ...]) ->
 
 
 def _add(tables: dict[str, Table], name: str, columns: list[Column], **settings: Any) -> None:
+    names = [column.name for column in columns]
+    if settings.get("key") == ("*",):
+        settings["key"] = tuple(names)
     table = Table(name, columns=tuple(columns), **settings)
-    names = list(table.column_names)
     if repeated := {column for column in names if names.count(column) > 1}:
         raise TablesError(f"{name}: the column {repeated.pop()} is described twice")
     for column in columns:
@@ -119,6 +126,10 @@ def _add(tables: dict[str, Table], name: str, columns: list[Column], **settings:
     for column in filter(None, [*table.key, table.person, table.device, table.instant]):
         if column not in names:
             raise TablesError(f"{name} has no column {column}")
+    if any("'" in text for text in (table.comment, *(column.comment for column in columns))):
+        raise TablesError(f"{name}: a comment cannot contain a single quote")
+    if (table.inputs or table.written_by) and not (table.person or table.device):
+        raise TablesError(f"{name}: whose consent do its rows need? Name the column with the person or their device")
     tables[name] = table
 
 

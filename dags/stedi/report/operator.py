@@ -104,7 +104,6 @@ class LakehouseReport(BaseOperator):
                 "run_id": run_id,
                 "checked_at": int(now.timestamp() * 1000),
                 "consent_policy": params["consent_policy"],
-                "match_on": params["match_on"],
                 "check_name": check["name"],
                 "state": check["state"],
                 "violations": check["violations"],

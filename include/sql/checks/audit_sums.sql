@@ -1,17 +1,23 @@
 -- Nothing disappears. For each job and source, the records read are the sum over their outcomes. What was read from a
--- landing table is what Athena itself counts there: in lines, and in records, those refused at reading included. Ready
--- when all jobs have written their audit.
+-- landing table is what Athena itself counts there: in lines, and in records, those rejected at reading included. Ready
+-- when all jobs have written their figures.
 with {% include 'rules/landing.sql' %},
 
-sums as (
+figures as (
   select
     job,
     source,
-    sum(case when outcome = 'read' then records else 0 end) as records_read,
-    sum(case when outcome in ('read', 'repaired', 'lines') then 0 else records end) as records_judged,
-    sum(case when outcome = 'lines' then records else 0 end) as lines_read
+    sum(case when figure = 'read' then value end) as records_read,
+    sum(case when figure = 'lines' then value end) as lines_read
+  from {{ lake.database }}.job_figures
+  where run_id = '{{ run_id }}'
+  group by job, source
+),
+
+outcomes as (
+  select job, source, sum(records) as records
   from {{ lake.database }}.job_audit
-  where run_id = '{{ run_id }}' and outcome <> 'written'
+  where run_id = '{{ run_id }}'
   group by job, source
 ),
 
@@ -27,16 +33,26 @@ landed as (
       ) as records
   {% if not loop.last %}union all{% endif %}
   {% endfor -%}
+),
+
+sums as (
+  select
+    figures.job,
+    figures.records_read,
+    figures.records_read <> coalesce(outcomes.records, 0) as not_closed,
+    figures.records_read <> landed.records as other_records_landed,
+    figures.lines_read <> landed.lines as other_lines_landed
+  from figures
+  left join outcomes on outcomes.job = figures.job and outcomes.source = figures.source
+  left join landed on landed.source = figures.source
 )
 
 select
-  count(distinct sums.job) = {{ lake.jobs | length }} as ready,
-  count_if(sums.records_read <> sums.records_judged) + count_if(sums.records_read <> landed.records)
-    + count_if(sums.lines_read <> landed.lines) as violations,
-  count(*) as sums,
-  count_if(sums.records_read <> sums.records_judged) as not_closed,
-  count_if(sums.records_read <> landed.records) as other_records_landed,
-  count_if(sums.lines_read <> landed.lines) as other_lines_landed,
-  sum(sums.records_read) as records_read
+  count(distinct job) = {{ lake.jobs | length }} as ready,
+  count_if(not_closed) + count_if(other_records_landed) + count_if(other_lines_landed) as violations,
+  count(records_read) as sums,
+  count_if(not_closed) as not_closed,
+  count_if(other_records_landed) as other_records_landed,
+  count_if(other_lines_landed) as other_lines_landed,
+  sum(records_read) as records_read
 from sums
-left join landed on landed.source = sums.source

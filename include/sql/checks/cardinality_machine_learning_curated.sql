@@ -1,5 +1,6 @@
 {% from 'rules/ready.sql' import ready with context -%}
--- step_trainer_trusted joined with accelerometer_trusted: each step reading once for every reading that matches it.
+-- step_trainer_trusted joined with accelerometer_trusted: each step reading once for every reading of
+-- the device's owner at the same instant.
 with {% include 'rules/people.sql' %},
 
 {% include 'rules/readings.sql' %},
@@ -14,8 +15,7 @@ counted as (
     (
       select count(*) from expected_steps as s
       inner join expected_readings as a
-        on a."timestamp" = s.sensorreadingtime
-        {% if params.match_on == 'customer_and_time' %}and a.person = s.owner{% endif %}
+        on a."timestamp" = s.sensorreadingtime and a.person = s.owner
     ) as expected
 )
 

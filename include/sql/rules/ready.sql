@@ -6,3 +6,8 @@ exists (
   where element_at(summary, 'run_id') = '{{ run_id }}'
 )
 {%- endmacro -%}
+
+{#- Whether this run has committed every table that jobs write. -#}
+{%- macro all_ready() -%}
+{%- for table in lake.written %}{{ ready(table) }}{{ ' and ' if not loop.last }}{% endfor -%}
+{%- endmacro -%}
