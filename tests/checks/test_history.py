@@ -7,22 +7,26 @@ import jinja2
 import pytest
 from athena_client import Athena
 
-from stedi.settings import PROJECT
-from stedi.tables import FILLED, JOBS
+from stedi.settings import PROJECT, Settings
+from stedi.table_definitions import statements
+from stedi.tables import TABLES, WRITTEN_TABLES
 
 SQL = jinja2.Environment(loader=jinja2.FileSystemLoader(PROJECT / "include" / "sql"))
-POLICY, MATCH = "customer", "customer_and_time"
+POLICY = "customer"
 
 
 class Lake:
-    """A database of its own with what earlier runs left in job_audit and check_audit."""
+    """A database of its own with what earlier runs left in job_figures and check_audit."""
 
     def __init__(self, aws, bucket):
         self.s3 = aws.client("s3")
-        self.names = {"bucket": bucket, "database": f"history_{uuid.uuid4().hex[:8]}", "jobs": JOBS, "filled": FILLED}
+        self.names = {"database": f"history_{uuid.uuid4().hex[:8]}", "written": WRITTEN_TABLES}
+        self.bucket = bucket
         self.athena = Athena(aws, bucket, "default")
-        for ddl in ("database", "tables/job_audit", "tables/check_audit"):
-            self.athena.query(self.render(ddl))
+        settings = Settings(bucket=bucket, database=self.names["database"])
+        tables = [TABLES["job_figures"], TABLES["check_audit"]]
+        for ddl in (self.render("database"), *statements(tables, {}, settings).values()):
+            self.athena.query(ddl)
         self.runs = 0
 
     def render(self, file, **context):
@@ -30,16 +34,16 @@ class Lake:
 
     def wrote(self, run_id, rows, **more):
         """A run wrote so many rows into each table; ``more`` for some of them otherwise. It was not checked yet."""
-        sizes = [f"('{run_id}', '{t}', '{t}', 'written', null, {more.get(t, rows)})" for t in FILLED]
-        self.athena.query(f"insert into {self.names['database']}.job_audit values {', '.join(sizes)}")
+        sizes = [f"('{run_id}', '{t}', '{t}', 'written', {more.get(t, rows)})" for t in WRITTEN_TABLES]
+        self.athena.query(f"insert into {self.names['database']}.job_figures values {', '.join(sizes)}")
 
     def checked(self, run_id, *, state="success", consent_policy=POLICY):
         """And was reported, after all runs that were so before."""
         self.runs += 1
-        row = {"run_id": run_id, "checked_at": self.runs, "consent_policy": consent_policy, "match_on": MATCH}
+        row = {"run_id": run_id, "checked_at": self.runs, "consent_policy": consent_policy}
         rows = [row | {"check_name": "consent", "state": "success"}, row | {"check_name": "history", "state": state}]
         body = "".join(json.dumps(row) + "\n" for row in rows)
-        self.s3.put_object(Bucket=self.names["bucket"], Key=f"check_audit/{run_id}.json", Body=body)
+        self.s3.put_object(Bucket=self.bucket, Key=f"check_audit/{run_id}.json", Body=body)
 
     def ran(self, run_id, rows, **checked):
         self.wrote(run_id, rows)
@@ -47,9 +51,9 @@ class Lake:
 
     def check(self, run_id, max_lost=0.2):
         """(ready, violations, the run that it was compared with)"""
-        params = {"consent_policy": POLICY, "match_on": MATCH, "max_lost": max_lost}
+        params = {"consent_policy": POLICY, "max_lost": max_lost}
         [row] = self.athena.query(self.render("checks/history", run_id=run_id, params=params))
-        assert len(row) == 3 + len(FILLED)
+        assert len(row) == 3 + len(WRITTEN_TABLES)
         return row[0] == "true", int(row[1]), row[2]
 
 
@@ -65,8 +69,8 @@ def test_the_first_run_has_nothing_to_be_compared_with(lake):
 
 def test_it_waits_until_every_table_was_written(lake):
     lake.athena.query(
-        f"insert into {lake.names['database']}.job_audit "
-        "values ('first', 'customer_trusted', 'customer_trusted', 'written', null, 5)"
+        f"insert into {lake.names['database']}.job_figures "
+        "values ('first', 'customer_trusted', 'customer_trusted', 'written', 5)"
     )
     assert lake.check("first")[0] is False
 
@@ -93,7 +97,7 @@ def test_a_run_with_a_violation_is_not_what_later_runs_are_compared_with(lake):
     lake.ran("first", 100)
     lake.ran("second", 10, state="failed")
     lake.wrote("third", 10)
-    assert lake.check("third") == (True, len(FILLED), "first")
+    assert lake.check("third") == (True, len(WRITTEN_TABLES), "first")
 
 
 def test_a_run_that_accepts_the_loss_is_what_later_runs_are_compared_with(lake):
@@ -115,4 +119,4 @@ def test_a_run_is_compared_with_one_under_the_same_policy_only(lake):
 def test_a_run_that_is_checked_again_is_not_compared_with_itself(lake):
     lake.ran("first", 100)
     lake.ran("second", 10, state="failed")
-    assert lake.check("second") == (True, len(FILLED), "first")
+    assert lake.check("second") == (True, len(WRITTEN_TABLES), "first")

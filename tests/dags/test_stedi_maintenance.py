@@ -1,12 +1,10 @@
 """The maintenance DAG as Airflow sees it: beside the lakehouse's, never at work together with it."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-ICEBERG = "'table_type' = 'ICEBERG'"
-TABLES = Path(__file__).resolve().parents[2] / "include" / "sql" / "tables"
+from stedi.tables import TABLES
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +62,7 @@ def test_the_job_gets_the_parameters_and_every_iceberg_table(rendered, logical_d
     job = rendered("stedi_maintenance", logical_date)
     assert job.script_location == "s3://code/stedi_maintenance"
     tables = job.script_args.pop("--tables").split(",")
-    assert sorted(tables) == sorted(path.stem for path in TABLES.glob("*.sql") if ICEBERG in path.read_text())
+    assert tables == [table.name for table in TABLES.values() if table.format == "iceberg"]
     assert job.script_args == {
         "--run_id": "manual__1",
         "--database": "stedi",

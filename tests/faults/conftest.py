@@ -21,7 +21,6 @@ from threading import Event, Lock, Thread
 
 import pytest
 from athena_client import Athena
-from jinja2 import Template
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.table import StaticTable
 
@@ -30,6 +29,9 @@ from local_aws.settings import ACCESS_KEY, REGION, LocalAws
 from ports import free_port
 from stedi.delivery import deliver
 from stedi.glue_code import upload_code
+from stedi.settings import Settings
+from stedi.table_definitions import statements
+from stedi.tables import ICEBERG_TABLES, JOBS, LANDING_TABLES, SIDE_TABLES, SOURCES, TABLES
 
 from .proxy import Proxy, Request
 
@@ -37,13 +39,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 BUCKET, DATABASE, ROLE = "stedi-faults", "stedi_faults", "stedi-glue"
 #: Each job, and the tables that it replaces, in the order of their commits.
 WRITES = {
-    "customer_trusted": ["landing_quarantine", "customer_trusted", "job_audit"],
-    "accelerometer_trusted": ["landing_quarantine", "accelerometer_trusted", "job_audit"],
-    "customers_curated": ["customers_curated", "job_audit"],
-    "step_trainer_trusted": ["landing_quarantine", "device_owners", "step_trainer_trusted", "job_audit"],
-    "machine_learning_curated": ["machine_learning_curated", "job_audit"],
+    job: [
+        *(["landing_quarantine"] if set(TABLES[job].inputs) & set(LANDING_TABLES) else []),
+        *SIDE_TABLES[job],
+        job,
+        "job_figures",
+        "job_audit",
+    ]
+    for job in JOBS
 }
-TABLES = ["landing_quarantine", "device_owners", *WRITES, "job_audit"]
 # All jobs in one Spark: their mains, one after the other, on both deliveries.
 UNDISTURBED = f"""
 import importlib, sys
@@ -130,8 +134,7 @@ class Lake:
             "--database": DATABASE,
             "--landing": "s3://delivery-second",
             "--consent_policy": "customer",
-            "--match_on": "customer_and_time",
-            "--max_refused": "1",
+            "--max_rejected": "1",
         }
         self.glue.create_job(
             Name=job,
@@ -331,15 +334,16 @@ def undisturbed(aws, tmp_path_factory) -> Lake:
         command += ["--customers", customers, "--seed", customers, "--damage", "0.03"]
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
         # Each delivery fills the quarantine of each source differently.
-        for folder in ("customer", "accelerometer", "step_trainer"):
+        for folder in SOURCES:
             (source / folder / "broken.json").write_text(f"broken in the {delivery} delivery")
         s3.create_bucket(Bucket=f"delivery-{delivery}")
         deliver(s3, str(source), f"delivery-{delivery}")
 
     athena = Athena(aws, BUCKET, "default")
-    names = {"lake": {"bucket": BUCKET, "database": DATABASE}}
-    for file in ("database", *(f"tables/{table}" for table in TABLES)):
-        athena.query(Template((PROJECT / "include" / "sql" / f"{file}.sql").read_text()).render(names))
+    athena.query(f"CREATE DATABASE {DATABASE}")
+    iceberg = [TABLES[table] for table in ICEBERG_TABLES]
+    for ddl in statements(iceberg, {}, Settings(bucket=BUCKET, database=DATABASE)).values():
+        athena.query(ddl)
 
     code = upload_code(s3, PROJECT / "glue_scripts", BUCKET)
     with io.BytesIO() as buffer:

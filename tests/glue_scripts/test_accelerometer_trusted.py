@@ -2,6 +2,9 @@ import pytest
 from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading
 
 from accelerometer_trusted import accelerometer_trusted
+from lakehouse.tables import TABLES
+
+COLUMNS = TABLES["accelerometer_trusted"].columns
 
 
 def judged(spark, readings, customers, consent_policy="customer"):
@@ -33,8 +36,14 @@ def test_a_redelivered_reading_counts_once(spark):
     assert outcomes(judged(spark, [reading(), reading()], [customer()])) == [("duplicate", None), ("kept", None)]
 
 
-def test_different_readings_of_one_millisecond_all_count(spark):
-    assert outcomes(judged(spark, [reading(x=0.0), reading(x=1.0)], [customer()])) == [("kept", None)] * 2
+@pytest.mark.parametrize(
+    "column", [column for column in TABLES["accelerometer_trusted"].columns if column.name != "user"]
+)
+def test_readings_that_differ_in_any_field_all_count(spark, column):
+    other = {column.name: "other"} if column.kind == "text" else {column.name: NOON + 1}
+    if column.kind == "number":
+        other = {column.name: 1.5}
+    assert outcomes(judged(spark, [reading(), reading(**other)], [customer()])) == [("kept", None)] * 2
 
 
 def test_under_reading_time_only_readings_from_the_instant_of_consent_on_are_kept(spark):
@@ -49,6 +58,6 @@ def test_under_customer_readings_before_the_consent_are_kept_too(spark):
     assert outcomes(judged(spark, [reading(timestamp=NOON - 1)], [customer()])) == [("kept", None)]
 
 
-def test_an_unknown_consent_policy_is_refused_with_the_allowed_ones(spark):
+def test_an_unknown_consent_policy_is_an_error_with_the_allowed_ones(spark):
     with pytest.raises(ValueError, match="consent_policy is 'none'; it must be one of customer, reading_time"):
         judged(spark, [reading()], [customer()], "none")

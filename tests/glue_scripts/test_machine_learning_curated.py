@@ -1,4 +1,3 @@
-import pytest
 from records import NOON, OTHER_SERIAL, SERIAL, frame, outcomes, reading, step
 
 from machine_learning_curated import (
@@ -20,8 +19,8 @@ def sides(spark, steps, readings, owners=OWNERS):
     )
 
 
-def joined(spark, steps, readings, match_on="customer_and_time"):
-    rows = machine_learning_curated(*sides(spark, steps, readings), match_on)
+def joined(spark, steps, readings):
+    rows = machine_learning_curated(*sides(spark, steps, readings))
     return sorted((row.serialnumber, row.sensorreadingtime, row.x) for row in rows.collect())
 
 
@@ -37,29 +36,20 @@ def test_a_step_never_meets_a_reading_of_somebody_else(spark):
     assert joined(spark, [step()], [reading("bob@example.com")]) == []
 
 
-def test_matching_on_time_alone_pairs_different_people_as_published(spark):
-    assert len(joined(spark, [step()], [reading("ada@example.com"), reading("bob@example.com")], "time")) == 2
-
-
 def test_equal_readings_of_a_person_with_two_devices_stay_two_measurements(spark):
     owners = [(SERIAL, "ada@example.com"), (OTHER_SERIAL, "ada@example.com")]
     steps, readings = sides(spark, [step(), step(serialnumber=OTHER_SERIAL)], [reading()], owners)
-    assert machine_learning_curated(steps, readings, "customer_and_time").count() == 2
+    assert machine_learning_curated(steps, readings).count() == 2
 
 
 def test_nothing_in_the_table_names_a_person(spark):
-    rows = machine_learning_curated(*sides(spark, [step()], [reading()]), "customer_and_time")
-    assert rows.columns == list(COLUMNS)
+    rows = machine_learning_curated(*sides(spark, [step()], [reading()]))
+    assert rows.columns == COLUMNS
     assert not {"customername", "email", "user", "person", "phone", "birthday"} & set(rows.columns)
 
 
 def test_records_without_a_partner_are_counted_on_both_sides(spark):
     steps, readings = sides(spark, [step(), step(NOON + 5)], [reading(), reading("bob@example.com")])
     expected = [("filtered", "no_reading_at_instant"), ("kept", None)]
-    assert outcomes(matched(steps, readings, "customer_and_time")) == expected
-    assert outcomes(matched(readings, steps, "customer_and_time")) == expected
-
-
-def test_an_unknown_match_is_refused_with_the_allowed_ones(spark):
-    with pytest.raises(ValueError, match="match_on is 'place'; it must be one of customer_and_time, time"):
-        joined(spark, [step()], [reading()], "place")
+    assert outcomes(matched(steps, readings)) == expected
+    assert outcomes(matched(readings, steps)) == expected

@@ -24,15 +24,15 @@ def test_steps_of_a_customer_who_is_not_curated_are_left_out(spark):
     assert outcomes(judged(spark, steps, [customer(), other], [customer()])) == [("filtered", "owner_not_curated")]
 
 
-def test_steps_of_a_device_that_nobody_has_are_refused(spark):
+def test_steps_of_a_device_that_nobody_has_are_rejected(spark):
     steps = [step(serialnumber=OTHER_SERIAL)]
-    assert outcomes(judged(spark, steps, [customer()], [customer()])) == [("refused", "owner_unknown")]
+    assert outcomes(judged(spark, steps, [customer()], [customer()])) == [("rejected", "owner_unknown")]
 
 
-def test_steps_of_a_device_that_two_people_have_are_refused_even_when_one_of_them_did_not_agree(spark):
+def test_steps_of_a_device_that_two_people_have_are_rejected_even_when_one_of_them_did_not_agree(spark):
     without_consent = customer("bob@example.com", sharewithresearchasofdate=None)
     judged_steps = judged(spark, [step()], [customer(), without_consent], [customer()])
-    assert outcomes(judged_steps) == [("refused", "owner_ambiguous")]
+    assert outcomes(judged_steps) == [("rejected", "owner_ambiguous")]
 
 
 def test_steps_of_a_person_without_consent_stay_out_when_a_customer_with_consent_has_their_serial_number(spark):
@@ -86,17 +86,15 @@ def test_under_reading_time_steps_before_the_owners_consent_are_left_out(spark):
     ]
 
 
-def test_a_refused_step_still_says_where_it_was_delivered(spark):
+def test_a_rejected_step_still_says_where_it_was_delivered(spark):
     steps = frame(spark, "step_trainer", step(), step()).withColumn("file", F.lit("a.json"))
-    steps = steps.withColumn("position", F.monotonically_increasing_id()).withColumn("record", F.lit("{}"))
+    steps = steps.withColumn("position", F.monotonically_increasing_id())
     ownership = device_ownership(steps, frame(spark, "accelerometer"), frame(spark, "customer"))
     rows = step_trainer_trusted(steps, ownership, frame(spark, "customer"), "customer")
     first = steps.agg(F.min("position")).first()[0]
-    refused = rows.where(F.col("outcome") == "refused").collect()
-    assert [(row.file, row.position, row.record, row.reason) for row in refused] == [
-        ("a.json", first, "{}", "owner_unknown")
-    ]
+    rejected = rows.where(F.col("outcome") == "rejected").collect()
+    assert [(row.file, row.position, row.reason) for row in rejected] == [("a.json", first, "owner_unknown")]
 
 
 def test_the_judged_steps_have_the_tables_columns(spark):
-    assert kept(judged(spark, [step()], [customer()], [customer()])).columns == list(COLUMNS)
+    assert kept(judged(spark, [step()], [customer()], [customer()])).columns == COLUMNS

@@ -73,26 +73,51 @@ def test_a_prefix_in_s3_is_a_source_too(s3, bucket, source):
     assert delivered(s3, bucket)["customer_landing/one.json"] == b'{"changed": true}\n'
 
 
-def test_a_source_without_a_folder_is_refused_before_anything_is_sent(s3, bucket, source):
+KNOWN = r"The folders of a delivery are customer/, accelerometer/, step_trainer/"
+
+
+@pytest.mark.parametrize("folder_is_there", [True, False])
+def test_a_source_may_deliver_nothing(s3, bucket, source, caplog, folder_is_there):
     (source / "step_trainer" / "one.json").unlink()
-    (source / "step_trainer").rmdir()
-    with pytest.raises(LandingSourceError, match=r"has no folder step_trainer/"):
+    if not folder_is_there:
+        (source / "step_trainer").rmdir()
+    with caplog.at_level("INFO"):
+        counts = deliver(s3, str(source), bucket)
+    assert counts["step_trainer_landing"] == {"files": 0, "sent": 0}
+    assert "step_trainer_landing delivers nothing" in caplog.text
+    assert set(delivered(s3, bucket)) == {"customer_landing/one.json", "accelerometer_landing/one.json"}
+
+
+def test_a_folder_that_is_no_source_is_an_error_before_anything_is_sent(s3, bucket, source):
+    (source / "acelerometer").mkdir()
+    with pytest.raises(LandingSourceError, match=rf"has the folder acelerometer/, which is no source. {KNOWN}"):
         deliver(s3, str(source), bucket)
     assert delivered(s3, bucket) == {}
 
 
-def test_an_empty_folder_is_refused_before_anything_is_sent(s3, bucket, source):
-    (source / "step_trainer" / "one.json").unlink()
-    with pytest.raises(LandingSourceError, match=r"has no files in step_trainer/"):
-        deliver(s3, str(source), bucket)
-    assert delivered(s3, bucket) == {}
+def test_a_delivery_without_the_folder_of_any_source_is_an_error(s3, bucket, tmp_path):
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(LandingSourceError, match=rf"has no folder of a source. {KNOWN}"):
+        deliver(s3, str(tmp_path), bucket)
 
 
-def test_a_source_that_does_not_exist_is_refused(s3, bucket, tmp_path):
-    with pytest.raises(LandingSourceError, match="nowhere"):
+def test_a_directory_that_does_not_exist_is_an_error(s3, bucket, tmp_path):
+    with pytest.raises(LandingSourceError, match="nowhere is not a directory"):
         deliver(s3, str(tmp_path / "nowhere"), bucket)
 
 
-def test_an_empty_prefix_in_s3_is_refused(s3, bucket):
-    with pytest.raises(LandingSourceError, match="has no files in customer/"):
+def test_a_folder_in_s3_that_is_no_source_is_an_error(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="daily/customers/one.json", Body=b"{}\n")
+    with pytest.raises(LandingSourceError, match=rf"has the folder customers/, which is no source. {KNOWN}"):
+        deliver(s3, f"s3://{bucket}/daily", bucket)
+
+
+def test_an_empty_prefix_in_s3_is_an_error(s3, bucket):
+    with pytest.raises(LandingSourceError, match=rf"has no folder of a source. {KNOWN}"):
         deliver(s3, f"s3://{bucket}/nothing", bucket)
+
+
+def test_a_file_beside_the_folders_is_not_delivered_and_the_log_says_so(s3, bucket, source, caplog):
+    (source / "late.json").write_text("{}\n")
+    deliver(s3, str(source), bucket)
+    assert "Not delivered, since it is in no folder of a source: late.json" in caplog.text
