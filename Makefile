@@ -59,6 +59,9 @@ ui: install
 test: install
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+	.venv/bin/mypy glue_scripts
+	.venv/bin/mypy dags dev local_aws
+	.venv/bin/sqlfluff lint --nocolor include/sql/checks include/sql/report
 	.venv/bin/pytest -n 2 --dist loadfile
 
 generate: .venv/installed

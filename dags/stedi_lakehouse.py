@@ -110,10 +110,10 @@ name. Running it again changes nothing unless the landing data changed.
         return Asset(name=table, uri=f"s3://{settings.bucket}/{TABLES[table].folder}")
 
     @task(outlets=[asset(table) for table in LANDING_TABLES])
-    def upload_landing(params: dict) -> dict[str, dict[str, int]]:
+    def upload_landing(source: str) -> dict[str, dict[str, int]]:
         """Landing table -> files in the source, and files sent because they were new or changed."""
         try:
-            return deliver(S3Hook().get_conn(), params["landing"], settings.bucket)
+            return deliver(S3Hook().get_conn(), source, settings.bucket)
         except LandingSourceError as error:
             raise AirflowFailException(str(error)) from None  # another attempt would find the same
 
@@ -155,13 +155,13 @@ name. Running it again changes nothing unless the landing data changed.
             timeout=600,
         )
 
-    landing, code = upload_landing(), upload_glue_code(settings.bucket)
+    landing, code = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket)
     create_database = AthenaOperator(
         task_id="create_database",
         query="database.sql",
         workgroup=settings.athena_workgroup,
         output_location=settings.athena_output,
-        sleep_time=settings.poll_seconds,
+        sleep_time=settings.poll_seconds,  # type: ignore[arg-type]  # a fraction works
     )
     tables = create_tables()
     jobs = {table: job(table) for table in JOBS}
@@ -171,7 +171,7 @@ name. Running it again changes nothing unless the landing data changed.
     publish_report = LakehouseReport(
         task_id="publish_report",
         settings=settings,
-        jobs=JOBS,
+        jobs=list(JOBS),
         checks=CHECKS,
         queries={name: f"report/{name}.sql" for name in REPORT_QUERIES},
         trigger_rule="all_done",

@@ -72,7 +72,7 @@ def expire_snapshots(spark: SparkSession, table: str, hours: float) -> tuple[int
     """
     current_then = F.max(F.when(F.col("committed_at") <= F.lit(_ago(hours)), F.col("committed_at")))
     snapshots = spark.table(f"{CATALOG}.{table}.snapshots")
-    before, millis = snapshots.select(F.count("*"), F.unix_millis(current_then)).first()
+    before, millis = snapshots.select(F.count("*"), F.unix_millis(current_then)).collect()[0]
     if millis is None:
         return 0, 0
     older_than = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=millis)
@@ -85,7 +85,7 @@ def remove_orphan_files(spark: SparkSession, table: str, hours: float) -> int:
 
     The procedure of this name refuses less than 24 hours. The action behind it does not.
     """
-    iceberg = spark._jvm.org.apache.iceberg.spark
+    iceberg: Any = spark._jvm.org.apache.iceberg.spark  # type: ignore[union-attr]
     loaded = iceberg.Spark3Util.loadIcebergTable(spark._jsparkSession, f"{CATALOG}.{table}")
     action = iceberg.actions.SparkActions.get(spark._jsparkSession).deleteOrphanFiles(loaded)
     action.olderThan(int(_ago(hours).timestamp() * 1000)).usePrefixListing(True)
@@ -100,7 +100,7 @@ def _lists_removed_files_in_its_only_manifest(spark: SparkSession, table: str) -
 def _call(spark: SparkSession, procedure: str, table: str, *arguments: str) -> dict[str, Any]:
     """The row that an Iceberg procedure answers."""
     given = ", ".join(filter(None, [f"table => '{table}'", *arguments]))
-    return spark.sql(f"CALL {CATALOG}.system.{procedure}({given})").first().asDict()
+    return spark.sql(f"CALL {CATALOG}.system.{procedure}({given})").collect()[0].asDict()
 
 
 def _map(name: str, values: dict[str, str]) -> str:

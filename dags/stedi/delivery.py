@@ -140,6 +140,6 @@ class _S3Source:
                 yield _File(name, item["Size"], bucket=self.bucket, key=item["Key"], etag=item["ETag"].strip('"'))
 
 
-def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[dict]:
+def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         yield from page.get("Contents", [])

@@ -1,8 +1,8 @@
 """What every job does around its transformation: arguments, reading, and the commit."""
 
 import argparse
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -138,10 +138,10 @@ class Job:
             rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
             rows.write.mode("overwrite").json(folder)
         else:
-            path = self.spark._jvm.org.apache.hadoop.fs.Path(folder)
+            path: Any = self.spark._jvm.org.apache.hadoop.fs.Path(folder)  # type: ignore[union-attr]
             path.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(path, True)
 
-    def _write_counts(self, table: str, counts: list[tuple]) -> None:
+    def _write_counts(self, table: str, counts: Sequence[tuple[Any, ...]]) -> None:
         """Replaces this run's rows of the job in job_audit or job_figures."""
         schema = ", ".join(f"{column.name} {column.sql_type}" for column in TABLES[table].columns)
         rows = [(self.run_id, self.table_name, *count) for count in counts]

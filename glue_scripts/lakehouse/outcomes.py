@@ -38,11 +38,12 @@ def judge(*rules: tuple[Column, str, str | None]) -> list[Column]:
 
     A rule is (condition, outcome, reason); a condition that is null does not apply.
     """
-    outcome = reason = F
-    for condition, result, why in rules:
-        outcome = outcome.when(condition, result)
-        reason = reason.when(condition, F.lit(why).cast("string"))
-    return [outcome.otherwise(KEPT).alias("outcome"), reason.otherwise(F.lit(None)).alias("reason")]
+    outcome: Column = F.lit(KEPT)
+    reason: Column = F.lit(None).cast("string")
+    for condition, result, why in reversed(rules):
+        outcome = F.when(condition, result).otherwise(outcome)
+        reason = F.when(condition, F.lit(why)).otherwise(reason)
+    return [outcome.alias("outcome"), reason.alias("reason")]
 
 
 def kept(judged: DataFrame) -> DataFrame:

@@ -123,9 +123,9 @@ def _add(tables: dict[str, Table], name: str, columns: list[Column], **settings:
     for column in columns:
         if column.kind not in SQL_TYPES:
             raise TablesError(f"{name}.{column.name} is of kind {column.kind!r}; it can be {', '.join(SQL_TYPES)}")
-    for column in filter(None, [*table.key, table.person, table.device, table.instant]):
-        if column not in names:
-            raise TablesError(f"{name} has no column {column}")
+    for reference in filter(None, [*table.key, table.person, table.device, table.instant]):
+        if reference not in names:
+            raise TablesError(f"{name} has no column {reference}")
     if any("'" in text for text in (table.comment, *(column.comment for column in columns))):
         raise TablesError(f"{name}: a comment cannot contain a single quote")
     if (table.inputs or table.written_by) and not (table.person or table.device):

@@ -16,7 +16,7 @@ compared as (
     union all
     select serialnumber, owner, source, instants, covered, 0 as found, 1 as expected
     from devices
-    where owner in (select person from expected_readings)
+    where owner in (select r.person from expected_readings as r)
   ) as owners
   group by serialnumber, owner, source, instants, covered
 ),

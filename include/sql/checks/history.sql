@@ -10,7 +10,7 @@ with passed as (
 ),
 
 baseline as (
-  select run_id from passed order by checked_at desc, run_id limit 1
+  select run_id from passed order by checked_at desc, run_id asc limit 1
 ),
 
 sizes as (
@@ -19,14 +19,14 @@ sizes as (
     sum(case when run_id = '{{ run_id }}' then value end) as rows_now,
     sum(case when run_id <> '{{ run_id }}' then value end) as rows_before
   from {{ lake.database }}.job_figures
-  where figure = 'written' and (run_id = '{{ run_id }}' or run_id in (select run_id from baseline))
+  where figure = 'written' and (run_id = '{{ run_id }}' or run_id in (select baseline.run_id from baseline))
   group by source
 )
 
 select
   count(rows_now) = {{ lake.written | length }} as ready,
   count_if(rows_before - rows_now > {{ params.max_lost }} * rows_before) as violations,
-  (select max(run_id) from baseline) as compared_with
+  (select max(baseline.run_id) from baseline) as compared_with
   {%- for table in lake.written %},
   sum(case when table_name = '{{ table }}' then rows_before - rows_now end) as {{ table }}
   {%- endfor %}
