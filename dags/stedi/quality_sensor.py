@@ -1,4 +1,4 @@
-"""AthenaQualitySensor: waits for a table of this run, then judges it by a SQL check."""
+"""AthenaQualitySensor: judges data by what a query returns; Airflow's AthenaSensor only sees whether the query ran."""
 
 from collections.abc import Sequence
 from functools import cached_property
