@@ -5,7 +5,7 @@ import random
 import re
 from collections.abc import Iterable
 
-from dev.generate_records import FIELDS, HOUR, Record, record
+from dev.generate_records import FIELDS, HOUR, Draws, Record, record
 from stedi.tables import Column
 
 #: A text and the reason for which its record is rejected; None where it can be read all the same.
@@ -113,5 +113,4 @@ def without_owner(source: str, instant: int) -> list[tuple[Record, str | None]]:
         ],
     }
     absent = {field.key: None for field in FIELDS[source] if not field.required}
-    rng = random.Random(0)
-    return [(record(source, absent | own, instant, rng), reason) for own, reason in known.get(source, [])]
+    return [(record(source, absent | own, instant, Draws(0)), reason) for own, reason in known.get(source, [])]

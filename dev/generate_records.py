@@ -66,6 +66,17 @@ VECTORS = tuple((x, y, z) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0) fo
 SPELLINGS = (str.upper, str.lower, " {}".format, "{} ".format)
 
 
+class Draws(dict[str, random.Random]):
+    """A source of random numbers for each name, so that one field more changes nothing else."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __missing__(self, name: str) -> random.Random:
+        self[name] = random.Random(f"{self.seed} {name}")
+        return self[name]
+
+
 class Walk(NamedTuple):
     """The instants at which one customer's device and phone take readings."""
 
@@ -80,8 +91,7 @@ class Walk(NamedTuple):
 def blocks(customers: int, seed: int, shared_serials: int | None) -> Iterator[dict[str, list[Record]]]:
     """The records of all sources, for a bounded number of customers at a time."""
     rng = random.Random(str(seed))  # as text, since -1 and 1 are one seed as numbers
-    # Of their own, so that shared serial numbers or a field more leave everything else as it is.
-    sharing, described = random.Random(f"{seed} shared serials"), random.Random(f"{seed} described")
+    draws = Draws(seed)
     shared: list[str] = []
     offset = rng.randrange(NAMES)
     walks = _walks(rng)
@@ -93,31 +103,33 @@ def blocks(customers: int, seed: int, shared_serials: int | None) -> Iterator[di
         people = list(zip(range(begin, min(begin + BLOCK, customers)), walks, strict=False))
         rng.shuffle(people)  # those who share instants need not be neighbours
         for number, walk in people:
-            customer = _customer(rng, described, *name_and_email(number, offset), walk)
+            customer = _customer(rng, draws, *name_and_email(number, offset), walk)
             email, device = customer["email"], customer["serialNumber"]
             if shared_serials and len(shared) < shared_serials:
                 shared.append(device)
             elif shared_serials:
-                customer["serialNumber"] = sharing.choice(shared)
+                customer["serialNumber"] = draws["shared serials"].choice(shared)
             records.append(customer)
             if "shareWithResearchAsOfDate" in customer and rng.random() < WITHDRAWN:
                 records.append(_withdrawal(rng, customer))
             if rng.random() >= UNUSED:
-                _deal(rng, _accelerometer_readings(rng, described, email, walk), batches["accelerometer"])
-                _deal(rng, _step_readings(rng, described, device, walk), batches["step_trainer"])
+                _deal(rng, _accelerometer_readings(rng, draws, email, walk), batches["accelerometer"])
+                _deal(rng, _step_readings(rng, draws, device, walk), batches["step_trainer"])
                 for source in OTHER_SOURCES:
                     known = {"user": email, "email": email, "serialNumber": device}
-                    readings = [record(source, known, instant, described) for instant in reversed(walk.instants)]
-                    _deal(described, readings, batches[source])
+                    readings = [record(source, known, instant, draws) for instant in reversed(walk.instants)]
+                    _deal(draws[source], readings, batches[source])
         rng.shuffle(records)  # a withdrawal may stand before the record that it supersedes
         yield {source: list(chain(*batches[source])) for source in SOURCES} | {"customer": records}
 
 
-def record(source: str, known: Record, instant: int, rng: random.Random) -> Record:
+def record(source: str, known: Record, instant: int, draws: Draws) -> Record:
     """A record with the fields that tables.toml describes: those of ``known``, where None is absent, and for any other
     a plausible value of its kind."""
     values = {
-        field.key: known[field.key] if field.key in known else _plausible(field, instant, rng)
+        field.key: known[field.key]
+        if field.key in known
+        else _plausible(field, instant, draws[f"{source} {field.key}"])
         for field in FIELDS[source]
     }
     return {key: value for key, value in values.items() if value is not None}
@@ -160,7 +172,7 @@ def _walks(rng: random.Random) -> Iterator[Walk]:
         yield walk
 
 
-def _customer(rng: random.Random, described: random.Random, name: str, email: str, walk: Walk) -> Record:
+def _customer(rng: random.Random, draws: Draws, name: str, email: str, walk: Walk) -> Record:
     last_instant = walk.instants[-1]
     registered = last_instant - int(rng.triangular(54_000, 73_500, 72_500))
     updated = last_instant + rng.randrange(1, 10_000) if rng.random() < LATE_UPDATE else registered
@@ -177,7 +189,7 @@ def _customer(rng: random.Random, described: random.Random, name: str, email: st
         "shareWithPublicAsOfDate": updated if rng.random() < CONSENT else None,
         "shareWithFriendsAsOfDate": updated if rng.random() < CONSENT else None,
     }
-    return record("customer", known, updated, described)
+    return record("customer", known, updated, draws)
 
 
 def _withdrawal(rng: random.Random, customer: Record) -> Record:
@@ -186,7 +198,7 @@ def _withdrawal(rng: random.Random, customer: Record) -> Record:
     return later
 
 
-def _accelerometer_readings(rng: random.Random, described: random.Random, email: str, walk: Walk) -> list[Record]:
+def _accelerometer_readings(rng: random.Random, draws: Draws, email: str, walk: Walk) -> list[Record]:
     spelling = rng.choice(SPELLINGS)(email) if rng.random() < RESPELLED else email
     readings = []
     for instant in reversed(walk.instants):
@@ -194,15 +206,15 @@ def _accelerometer_readings(rng: random.Random, described: random.Random, email:
         # keys of a dict, not a set: their order does not depend on the hash seed
         for x, y, z in dict.fromkeys(VECTORS[int(rng.random() * len(VECTORS))] for _ in range(3)):
             known = {"user": user, "timestamp": instant, "x": x, "y": y, "z": z}
-            readings.append(record("accelerometer", known, instant, described))
+            readings.append(record("accelerometer", known, instant, draws))
     return readings
 
 
-def _step_readings(rng: random.Random, described: random.Random, device: str, walk: Walk) -> list[Record]:
+def _step_readings(rng: random.Random, draws: Draws, device: str, walk: Walk) -> list[Record]:
     readings = []
     for instant in reversed(walk.instants):
         known = {"sensorReadingTime": instant, "serialNumber": device, "distanceFromObject": rng.randint(201, 300)}
-        readings.append(record("step_trainer", known, instant, described))
+        readings.append(record("step_trainer", known, instant, draws))
     return readings
 
 

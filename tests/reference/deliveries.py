@@ -19,7 +19,7 @@ SAMPLES = {
     "text": ("a", "983-01-01"),
     "time": (5, 6),
     "consent": (5, 6),
-    "integer": (4, 6),
+    "integer": (5, 4, 6),
     "number": (1.0, 2.0, 0.0, -0.0),
 }
 #: What the rules of the data look at.
@@ -180,6 +180,12 @@ def _record(source: str, **ruled: object) -> dict:
     }
 
 
+def least_record(source: str, **values: object) -> dict:
+    """A record with these values, and the other fields that must be there."""
+    fields = TABLES[SOURCES[source]].columns
+    return {field.key: SAMPLES[field.kind][0] for field in fields if field.required} | values
+
+
 def _altered(draw: st.DrawFn, source: str, record: dict) -> dict:
     """The record with another value, or none, of one field, which can be any that no rule looks at."""
     key = draw(st.sampled_from([key for key in KINDS[source] if key not in RULED]))
@@ -218,8 +224,7 @@ def _records(draw: st.DrawFn) -> dict[str, list[dict]]:
             left_out = draw(st.sampled_from((0, 0, 0, 1, 2)))
             instants_of[who].update(instants[left_out:])
         for instant in instants:
-            step = _record("step_trainer", sensorReadingTime=instant, serialNumber=serial_number)
-            steps.append(step | {"distanceFromObject": 5})
+            steps.append(_record("step_trainer", sensorReadingTime=instant, serialNumber=serial_number))
     claims += [(who, "other") for who in draw(st.lists(st.sampled_from(PEOPLE), unique=True, min_size=2))]
 
     instant = st.integers(100, LAST_INSTANT)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dev.generate import generate
-from dev.generate_records import record
+from dev.generate_records import Draws, record
 from lakehouse.errors import TooManyRejectedError
 from lakehouse.tables import WRITTEN_TABLES
 from tests.reference.deliveries import deliveries, write
@@ -99,8 +99,8 @@ def test_a_person_without_consent_changes_nothing_for_the_others(hard, run, copy
     instants = range(1_700_000_000_000, 1_700_000_600_000, 60_000)
     customer = {"customerName": "New", "email": "new@example.com", "serialNumber": "new", "lastUpdateDate": 1}
     known = {"user": "new@example.com", "serialNumber": "new"}
-    readings = [record("accelerometer", known | {"timestamp": at}, at, random.Random(at)) for at in instants]
-    steps = [record("step_trainer", known | {"sensorReadingTime": at}, at, random.Random(at)) for at in instants]
+    readings = [record("accelerometer", known | {"timestamp": at}, at, Draws(at)) for at in instants]
+    steps = [record("step_trainer", known | {"sensorReadingTime": at}, at, Draws(at)) for at in instants]
     for folder, records in (("customer", [customer]), ("accelerometer", readings), ("step_trainer", steps)):
         (copy / folder / "new.json").write_text("".join(json.dumps(record) + "\n" for record in records))
     found = run(copy)
