@@ -10,7 +10,6 @@ import re
 
 from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task
@@ -21,14 +20,13 @@ from stedi.glue_job import glue_job, upload_glue_code
 from stedi.quality_sensor import AthenaQualitySensor
 from stedi.report.operator import LakehouseReport
 from stedi.settings import PROJECT, Settings
-from stedi.table_definitions import IncompatibleTablesError, existing_columns, run_statements, statements
+from stedi.table_definitions import IncompatibleTablesError, create
 from stedi.tables import JOBS, LANDING_TABLES, SIDE_TABLES, SOURCES, TABLES, WRITTEN_TABLES
 
 settings = Settings.from_environment()
 
 SQL = PROJECT / "include" / "sql"
 CHECKS = sorted(path.stem for path in (SQL / "checks").glob("*.sql"))
-REPORT_QUERIES = sorted(path.stem for path in (SQL / "report").glob("*.sql"))
 
 PARAMS = {
     "landing": Param(
@@ -79,7 +77,7 @@ curated tables with one Glue job each, and checks them in Athena.
 | step | what it does |
 |---|---|
 | `upload_landing`, `upload_code` | sends what S3 does not have yet |
-| `create_database`, `create_tables` | creates the tables of `tables.toml` in Athena; existing ones get new columns |
+| `create_tables` | creates the tables of `tables.toml` in Athena; existing ones get new columns |
 | five Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
 | `checks` | one SQL file each, `include/sql/checks/`; a violation fails the run at once, without retries |
 | `publish_report` | what the run did, for people: `reports/<run id>/index.html` in the bucket, also of a failed run |
@@ -120,13 +118,10 @@ name. Running it again changes nothing unless the landing data changed.
     @task
     def create_tables() -> list[str]:
         """The tables that were created, or got columns."""
-        existing = existing_columns(GlueCatalogHook().get_conn(), settings.database)
         try:
-            ddl = statements(TABLES.values(), existing, settings)
+            return create(TABLES.values(), GlueCatalogHook().get_conn(), settings)
         except IncompatibleTablesError as error:
             raise AirflowFailException(str(error)) from None
-        run_statements(ddl, settings)
-        return list(ddl)
 
     def job(table: str) -> GlueJobOperator:
         return glue_job(
@@ -155,15 +150,7 @@ name. Running it again changes nothing unless the landing data changed.
             timeout=600,
         )
 
-    landing, code = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket)
-    create_database = AthenaOperator(
-        task_id="create_database",
-        query="database.sql",
-        workgroup=settings.athena_workgroup,
-        output_location=settings.athena_output,
-        sleep_time=settings.poll_seconds,  # type: ignore[arg-type]  # a fraction works
-    )
-    tables = create_tables()
+    landing, code, tables = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket), create_tables()
     jobs = {table: job(table) for table in JOBS}
     with TaskGroup("checks") as checks:
         for check in CHECKS:
@@ -171,15 +158,12 @@ name. Running it again changes nothing unless the landing data changed.
     publish_report = LakehouseReport(
         task_id="publish_report",
         settings=settings,
-        jobs=list(JOBS),
         checks=CHECKS,
-        queries={name: f"report/{name}.sql" for name in REPORT_QUERIES},
         trigger_rule="all_done",
     )
     # The report succeeds whatever it reports; the run does not.
     all_checks_passed = EmptyOperator(task_id="all_checks_passed")
 
-    create_database >> tables
     [landing, code, tables] >> jobs["customer_trusted"]
     jobs["customer_trusted"] >> jobs["accelerometer_trusted"]
     [jobs["customer_trusted"], jobs["accelerometer_trusted"]] >> jobs["customers_curated"]

@@ -1,1 +1,1 @@
-"""What the DAGs import: settings, delivery, the Glue jobs as tasks, the quality sensor and the report."""
+"""What the DAGs import: settings, tables, delivery, Glue jobs as tasks, the quality sensor and the report."""

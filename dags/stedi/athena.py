@@ -1,24 +1,64 @@
-"""The answer to an Athena query, as a task waits for it."""
+"""Athena queries that end with the task that asks them: nothing else stops a query that nobody waits for any more."""
+
+import logging
+import time
+from typing import Any, Self
 
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from airflow.sdk.exceptions import AirflowException
 
-Row = dict[str, str | None]
+#: A row of a result: text, as Athena writes it, or None for NULL.
+Row = dict[str, Any]
 
 
-def wait_for_success(hook: AthenaHook, name: str, execution_id: str, poll_seconds: float) -> None:
-    state = hook.poll_query_status(execution_id, sleep_time=poll_seconds)
-    if state != "SUCCEEDED":
-        reason = hook.get_state_change_reason(execution_id)
-        raise AirflowException(f"{name}: the query {execution_id} is {state}: {reason}")
+class AthenaQueries:
+    """The queries of a task. A context: on the way out, whatever the reason, those that still run are stopped."""
 
+    def __init__(self, *, database: str, output_location: str, workgroup: str, poll_seconds: float) -> None:
+        self.hook = AthenaHook()
+        self.database = database
+        self.output_location = output_location
+        self.workgroup = workgroup
+        self.poll_seconds = poll_seconds
+        self._running: set[str] = set()
 
-def athena_answer(hook: AthenaHook, name: str, execution_id: str, poll_seconds: float) -> tuple[list[str], list[Row]]:
-    """Waits for the end of a query; gives the columns and the rows, values as Athena writes them, NULL as None.
+    def __enter__(self) -> Self:
+        return self
 
-    Raises AirflowException, with the query's ``name`` and Athena's reason, where it did not succeed.
-    """
-    wait_for_success(hook, name, execution_id, poll_seconds)
-    pages = hook.get_query_results_paginator(execution_id)
-    rows = [[cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]]
-    return rows[0], [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self, sql: str) -> str:
+        """Starts a query; returns its execution id."""
+        database, output = {"Database": self.database}, {"OutputLocation": self.output_location}
+        execution_id = self.hook.run_query(sql, database, output, workgroup=self.workgroup)
+        self._running.add(execution_id)
+        return execution_id
+
+    def wait_for_result(self, name: str, execution_id: str) -> tuple[list[str], list[Row]]:
+        """Waits for a query as long as the task may run; returns its columns and rows.
+
+        Raises AirflowException, with the query's ``name`` and Athena's reason, if it does not succeed.
+        """
+        # Not the hook's poll_query_status, which gives up after 120 polls.
+        while (state := self.hook.check_query_status(execution_id)) in AthenaHook.INTERMEDIATE_STATES:
+            time.sleep(self.poll_seconds)
+        self._running.discard(execution_id)
+        if state != "SUCCEEDED":
+            reason = self.hook.get_state_change_reason(execution_id)
+            raise AirflowException(f"{name}: the query {execution_id} is {state}: {reason}")
+        pages = self.hook.conn.get_paginator("get_query_results").paginate(QueryExecutionId=execution_id)
+        rows = [
+            [cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]
+        ]
+        header = rows[0] if rows else []  # DDL has no rows
+        return header, [dict(zip(header, row, strict=True)) for row in rows[1:]]
+
+    def stop(self) -> None:
+        """Stops the queries that still run. For ``on_kill`` too: Airflow calls it, and leaves no context."""
+        while self._running:
+            execution_id = self._running.pop()
+            try:
+                self.hook.stop_query(execution_id)
+            except Exception:  # must not hide why the task ends, nor keep the others running
+                logging.getLogger(__name__).exception("Cannot stop the query %s", execution_id)

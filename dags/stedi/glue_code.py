@@ -1,4 +1,4 @@
-"""Uploads what the Glue jobs run: their scripts, and the package that they share as one zip."""
+"""Uploads what the Glue jobs run: their scripts, and the package that they share, as one zip."""
 
 import hashlib
 import io
@@ -30,6 +30,7 @@ def _zip(package: Path) -> bytes:
     """The same sources give the same bytes: fixed times, sorted names."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".toml")):
-            archive.writestr(zipfile.ZipInfo(path.relative_to(package.parent).as_posix()), path.read_bytes())
+        for path in sorted(package.rglob("*")):
+            if path.suffix in (".py", ".toml"):
+                archive.writestr(zipfile.ZipInfo(path.relative_to(package.parent).as_posix()), path.read_bytes())
     return buffer.getvalue()

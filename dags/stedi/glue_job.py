@@ -1,6 +1,7 @@
-"""A Glue job of the lakehouse as a task, and the task that uploads what it runs: the same for every job."""
+"""The Glue jobs of the lakehouse as tasks, all set up alike, and the task that uploads what they run."""
 
 import ast
+import logging
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -11,19 +12,19 @@ from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import Asset, Context, task
 
 from stedi.glue_code import upload_code
-from stedi.glue_job_failure import log_glue_reason
 from stedi.settings import PROJECT, Settings
 
 
 @task(task_id="upload_code")
 def upload_glue_code(bucket: str) -> dict[str, str]:
-    """Script or package -> its location."""
+    """{script or package: its S3 location}"""
     return upload_code(S3Hook().get_conn(), PROJECT / "glue_scripts", bucket)
 
 
-class _News:
-    """A logger without what the hook says anew at every poll: among so many lines nobody finds the job's own."""
+class _WithoutPolling:
+    """A logger without the hook's polling messages, which would bury the job's own output."""
 
+    # Airflow's loggers are structlog's: a logging.Filter never sees their messages.
     def __init__(self, log: Any) -> None:
         self._log = log
 
@@ -38,25 +39,36 @@ class _News:
 class _Hook(GlueJobHook):
     @property
     def log(self) -> Any:
-        return _News(super().log)
+        return _WithoutPolling(super().log)
 
 
 class LakehouseGlueJob(GlueJobOperator):
-    """A GlueJobOperator that shows what the job says, and finds a run that an attempt started and could not note."""
+    """A GlueJobOperator that logs the job's output without noise, and takes over a run that an earlier attempt lost."""
 
     aws_hook_class = _Hook
 
     def submit_job(self, context: Context) -> str:
-        """Takes over the job's run for this run of the DAG if there is one at work, or starts one."""
-        # An attempt that is killed right after Glue's answer leaves a run behind, and Glue allows no second one.
+        """Takes over the job run that this DAG run already has, or starts one; returns its id."""
+        # An attempt that is killed right after it started the job leaves a run behind, and Glue allows no second one.
         glue = self.hook.conn
         with suppress(glue.exceptions.EntityNotFoundException):
             for run in glue.get_job_runs(JobName=self.job_name)["JobRuns"]:
                 of_this_run = run.get("Arguments", {}).get("--run_id") == self.script_args["--run_id"]
                 if of_this_run and self.is_job_active(run["JobRunState"]):
-                    self.log.info("Taking over the job's run at work: %s", run["Id"])
-                    return run["Id"]
+                    self.log.info("Taking over the running job run %s", run["Id"])
+                    return str(run["Id"])
         return super().submit_job(context)
+
+
+def log_glue_reason(context: Context) -> None:
+    """Failure and retry callback: logs why the job run failed. The operator itself logs its state only."""
+    task: Any = context["task"]
+    run_id = context["ti"].xcom_pull(task_ids=task.task_id, key="glue_job_run_id")
+    if not run_id:
+        return
+    run = GlueJobHook(job_name=task.job_name).conn.get_job_run(JobName=task.job_name, RunId=run_id)["JobRun"]
+    if reason := run.get("ErrorMessage"):
+        logging.getLogger(__name__).error("Glue job %s, run %s: %s", task.job_name, run_id, reason)
 
 
 def glue_job(
@@ -64,7 +76,7 @@ def glue_job(
 ) -> LakehouseGlueJob:
     """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
 
-    ``script_args`` are the script's own arguments (templated), beside ``--run_id`` and ``--database``.
+    ``script_args`` are the script's own arguments (templated); ``--run_id`` and ``--database`` come by themselves.
     """
     iceberg = {
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -99,7 +111,7 @@ def glue_job(
         stop_job_run_on_kill=True,
         verbose=True,
         job_poll_interval=settings.poll_seconds,
-        # Longer than Glue's own time-out: Glue ends a slow job, this ends a wait for a state that never comes.
+        # Longer than Glue's own timeout, which ends a slow job: this one ends the wait for a state that never comes.
         execution_timeout=timedelta(minutes=70),
         on_failure_callback=log_glue_reason,
         on_retry_callback=log_glue_reason,

@@ -1,17 +1,19 @@
-"""NoRunningDagSensor: waits until no run of another DAG is running."""
+"""NoRunningDagSensor: keeps two DAGs that write the same tables from running at the same time."""
+
+from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context
 
 
 class NoRunningDagSensor(BaseSensorOperator):
-    """Done when no run of a DAG is running; a queued one does not count, since a paused DAG's would wait for ever.
+    """Waits until no run of another DAG is running. Queued runs do not count: those of a paused DAG never start.
 
-    :param other_dag_id: the DAG that is waited for.
+    :param other_dag_id: the other DAG.
     """
 
-    def __init__(self, *, other_dag_id: str, **kwargs) -> None:  # noqa: ANN003
+    def __init__(self, *, other_dag_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.other_dag_id = other_dag_id
 
     def poke(self, context: Context) -> bool:
-        return context["ti"].get_dr_count(dag_id=self.other_dag_id, states=["running"]) == 0
+        return bool(context["ti"].get_dr_count(dag_id=self.other_dag_id, states=["running"]) == 0)

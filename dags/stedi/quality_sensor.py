@@ -1,13 +1,13 @@
-"""AthenaQualitySensor: waits for a table of this run, then judges it by a SQL check."""
+"""AthenaQualitySensor: judges data by what a query returns; Airflow's AthenaSensor only sees whether the query ran."""
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
-from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException
 
-from stedi.athena import athena_answer
+from stedi.athena import AthenaQueries, Row
 
 
 class AthenaQualitySensor(BaseSensorOperator):
@@ -41,7 +41,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         output_location: str,
         workgroup: str = "primary",
         poll_seconds: float = 2,
-        **kwargs,  # noqa: ANN003
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.query = query
@@ -49,51 +49,57 @@ class AthenaQualitySensor(BaseSensorOperator):
         self.output_location = output_location
         self.workgroup = workgroup
         self.poll_seconds = poll_seconds
-        self._execution_id: str | None = None
 
     @cached_property
-    def _hook(self) -> AthenaHook:
-        return AthenaHook()
+    def _queries(self) -> AthenaQueries:
+        return AthenaQueries(
+            database=self.database,
+            output_location=self.output_location,
+            workgroup=self.workgroup,
+            poll_seconds=self.poll_seconds,
+        )
 
     def poke(self, context: Context) -> PokeReturnValue:
         check = self.task_id.rpartition(".")[2]
-        row = self._only_row(check)
-        if row.pop("ready") != "true":
+        with self._queries as queries:
+            execution_id = queries.start(self.query)
+            columns, rows = queries.wait_for_result(check, execution_id)
+        figures = _only_row(check, columns, rows)
+        if figures.pop("ready") != "true":
             self.log.info("%s: the data of this run has not arrived yet", check)
             return PokeReturnValue(is_done=False)
-        violations = int(row.pop("violations"))
-        result = {"check": check, "violations": violations, "figures": {name: _number(row[name]) for name in row}}
-        result["query_execution_id"] = self._execution_id
-        figures = ", ".join(f"{name} {value}" for name, value in result["figures"].items())
+        violations = int(figures.pop("violations"))
+        figures = {name: _number(text) for name, text in figures.items()}
+        result = {
+            "check": check,
+            "violations": violations,
+            "figures": figures,
+            "query_execution_id": execution_id,
+        }
+        explanation = ", ".join(f"{name} {value}" for name, value in figures.items())
         if violations:
             context["ti"].xcom_push(key="return_value", value=result)
-            raise AirflowFailException(f"{check}: {violations} violations ({figures})")
-        self.log.info("%s: no violations (%s)", check, figures)
+            raise AirflowFailException(f"{check}: {violations} violations ({explanation})")
+        self.log.info("%s: no violations (%s)", check, explanation)
         return PokeReturnValue(is_done=True, xcom_value=result)
 
     def on_kill(self) -> None:
-        """Stops the query at work."""
-        if self._execution_id:
-            self._hook.stop_query(self._execution_id)
+        self._queries.stop()
 
-    def _only_row(self, check: str) -> dict[str, str | None]:
-        self._execution_id = self._hook.run_query(
-            self.query, {"Database": self.database}, {"OutputLocation": self.output_location}, workgroup=self.workgroup
+
+def _only_row(check: str, columns: list[str], rows: list[Row]) -> Row:
+    if len(rows) != 1 or not {"ready", "violations"} <= set(columns):
+        raise AirflowFailException(
+            f"{check}: a check returns one row with ready and violations; this one returned {len(rows)} rows with "
+            f"{', '.join(columns)}"
         )
-        names, rows = athena_answer(self._hook, check, self._execution_id, self.poll_seconds)
-        missing = {"ready", "violations"} - set(names)
-        if len(rows) != 1 or missing:
-            raise AirflowFailException(
-                f"{check}: a check returns one row with ready and violations; this one returned {len(rows)} rows "
-                f"with {', '.join(names)}"
-            )
-        return rows[0]
+    return rows[0]
 
 
 def _number(text: str | None) -> int | float | str | None:
     for kind in (int, float):
         try:
-            return kind(text)
-        except (TypeError, ValueError):
+            return kind(text or "")
+        except ValueError:
             continue
     return text

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stedi.athena import wait_for_success
+from stedi.athena import AthenaQueries
 from stedi.settings import PROJECT, Settings
 from stedi.tables import LANDING_TABLES, Table
 
@@ -73,15 +72,26 @@ def statements(
     return found
 
 
-def run_statements(ddl: Mapping[str, str], settings: Settings) -> None:
-    """Runs DDL statements ({name: SQL}) in Athena, all at once; raises AirflowException where one fails."""
-    hook = AthenaHook()
-    context, target = {"Database": settings.database}, {"OutputLocation": settings.athena_output}
-    executions = {
-        name: hook.run_query(sql, context, target, workgroup=settings.athena_workgroup) for name, sql in ddl.items()
-    }
-    for name, execution_id in executions.items():
-        wait_for_success(hook, name, execution_id, settings.poll_seconds)
+def create(tables: Iterable[Table], glue: Any, settings: Settings) -> list[str]:
+    """Creates the database and the tables, and adds new columns; returns the names of the tables that it changed.
+
+    Raises ``IncompatibleTablesError`` before any table is changed, and AirflowException where a statement fails.
+    """
+    with AthenaQueries(
+        database="default",
+        output_location=settings.athena_output,
+        workgroup=settings.athena_workgroup,
+        poll_seconds=settings.poll_seconds,
+    ) as athena:
+        comment = "STEDI step trainer: landing, trusted and curated tables"
+        database = f"CREATE DATABASE IF NOT EXISTS {settings.database} COMMENT '{comment}'"
+        athena.wait_for_result("create the database", athena.start(database))
+        ddl = statements(tables, existing_columns(glue, settings.database), settings)
+        # All at once: no statement depends on another.
+        executions = {name: athena.start(sql) for name, sql in ddl.items()}
+        for name, execution_id in executions.items():
+            athena.wait_for_result(f"{name}: {ddl[name].partition('(')[0].strip()}", execution_id)
+    return list(ddl)
 
 
 def drop_command(settings: Settings) -> str:

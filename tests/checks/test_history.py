@@ -25,7 +25,7 @@ class Lake:
         self.athena = Athena(aws, bucket, "default")
         settings = Settings(bucket=bucket, database=self.names["database"])
         tables = [TABLES["job_figures"], TABLES["check_audit"]]
-        for ddl in (self.render("database"), *statements(tables, {}, settings).values()):
+        for ddl in (f"CREATE DATABASE {settings.database}", *statements(tables, {}, settings).values()):
             self.athena.query(ddl)
         self.runs = 0
 

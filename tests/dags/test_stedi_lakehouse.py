@@ -168,7 +168,7 @@ def test_every_job_has_a_script_and_every_sql_file_is_used(dag):
 
 @pytest.mark.parametrize("logical_date", [None, datetime(2026, 1, 2, tzinfo=UTC)], ids=["manual", "scheduled"])
 def test_every_template_renders_with_and_without_a_logical_date(dag, rendered, logical_date):
-    for task_id in [*JOBS, "create_database", "publish_report", *(check.task_id for check in checks_of(dag))]:
+    for task_id in [*JOBS, "publish_report", *(check.task_id for check in checks_of(dag))]:
         task = rendered(task_id, logical_date)
         fields = repr([getattr(task, field) for field in task.template_fields])
         assert "{{" not in fields, task_id

@@ -1,6 +1,9 @@
+"""The shape of the generated data, and that its malformed records are those that it says."""
+
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -11,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dev import generate as generator
-from dev.generate import NAMES, SOURCES, Counts, Refused, generate, name_and_email
-from tests.reference.lakehouse_reference import FOLDERS, lakehouse
+from dev.generate import UsageError, generate
+from dev.generate_malformed import mutations
+from dev.generate_records import FIELDS, NAMES, name_and_email
+from stedi.tables import SOURCES, TABLES
+from tests.reference.lakehouse_reference import lakehouse, read_landing
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "include" / "sample"
@@ -64,24 +70,26 @@ def latest_customers(directory):
     return {person(customer["email"]): customer for customer in by_update}
 
 
-def run(*arguments, **environment):
+def run(*arguments, cwd=PROJECT, **environment):
     return subprocess.run(
         [sys.executable, "-m", "dev.generate", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=os.environ | environment,
-        cwd=PROJECT,
+        cwd=cwd,
     )
 
 
 def test_the_same_arguments_give_the_same_bytes_under_any_hash_seed_time_zone_and_locale(tmp_path):
+    options = ("--customers", 20, "--seed", 5, "--shared-serials", 3, "--damage", 0.3)
     for name, environment in (
         ("one", {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"}),
         ("two", {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}),
     ):
-        assert run("--out", tmp_path / name, "--customers", 20, "--seed", 5, **environment).returncode == 0
+        assert run("--out", tmp_path / name, *options, **environment).returncode == 0
 
     assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert rejected(tmp_path / "one") == rejected(tmp_path / "two")
 
 
 @pytest.mark.parametrize(("seed", "other"), [(1, 2), (1, -1)])
@@ -98,55 +106,18 @@ def test_the_committed_sample_is_what_its_documented_arguments_give(tmp_path):
     assert files(SAMPLE) == files(tmp_path)
 
 
-def test_the_committed_sample_is_smaller_than_300_kb():
-    assert sum(map(len, files(SAMPLE).values())) < 300_000
+def test_the_counts_are_the_records_written(tmp_path):
+    assert generate(tmp_path, 12, 3) == {source: len(lines(tmp_path, source)) for source in SOURCES}
 
 
-def test_the_counts_are_the_lines_written(tmp_path):
-    counts = generate(tmp_path, 12, 3)
+@pytest.mark.parametrize("source", SOURCES)
+def test_records_have_the_described_keys_in_their_order_in_the_format_of_the_source(source):
+    separators = None if source == "customer" else (",", ":")
 
-    assert counts == Counts(*(len(lines(tmp_path, source)) for source in SOURCES))
-
-
-def test_customers_have_their_keys_in_the_order_and_format_of_the_website():
-    order = ["customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate", "lastUpdateDate"]
-    optional = [RESEARCH, "shareWithPublicAsOfDate", "shareWithFriendsAsOfDate"]
-
-    for line in lines(SAMPLE, "customer"):
-        customer = json.loads(line)
-        assert list(customer) == order + [key for key in optional if key in customer]
-        assert line == json.dumps(customer)
-
-
-def test_readings_are_compact_json_with_the_keys_of_the_app_and_the_device():
-    keys = {
-        "accelerometer": ["user", "timestamp", "x", "y", "z"],
-        "step_trainer": ["sensorReadingTime", "serialNumber", "distanceFromObject"],
-    }
-
-    for source, expected in keys.items():
-        for line in lines(SAMPLE, source):
-            assert list(json.loads(line)) == expected
-            assert line == json.dumps(json.loads(line), separators=(",", ":"))
-
-
-@pytest.mark.parametrize("key", [RESEARCH, "shareWithPublicAsOfDate", "shareWithFriendsAsOfDate"])
-def test_each_consent_is_given_by_some_and_absent_for_others(key):
-    given = [key in customer for customer in records(SAMPLE, "customer")]
-
-    assert any(given)
-    assert not all(given)
-
-
-def test_nobody_is_updated_before_they_registered():
-    assert all(c["lastUpdateDate"] >= c["registrationDate"] for c in records(SAMPLE, "customer"))
-
-
-def test_a_birth_year_before_1000_has_three_digits():
-    years = [customer["birthDay"].removesuffix("-01-01") for customer in records(SAMPLE, "customer")]
-
-    assert {len(year) for year in years} == {3, 4}
-    assert all(900 <= int(year) <= 2000 for year in years)
+    for line in lines(SAMPLE, source):
+        record = json.loads(line)
+        assert list(record) == [field.key for field in FIELDS[source] if field.key in record or field.required]
+        assert line == json.dumps(record, separators=separators)
 
 
 def test_several_readings_of_a_person_fall_on_one_instant_and_differ():
@@ -276,73 +247,42 @@ def test_with_shared_serials_the_readings_still_give_every_device_its_owner(tmp_
     assert {row[2] for row in shared["device_owners"]} == {"website_confirmed", "readings"}
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_malformed_record_is_rejected_for_its_reason_or_read(tmp_path, source):
+    # a record with every field
+    line = next(line for line in lines(SAMPLE, source) if len(json.loads(line)) == len(FIELDS[source]))
+    for field in FIELDS[source]:
+        for text, reason in mutations(line, field):
+            (tmp_path / "f.json").write_bytes(text.encode(errors="surrogateescape"))
+            found = {record.reason for record in read_landing(tmp_path, SOURCES[source]).records} - {None}
+            assert found == ({reason} if reason else set()), text
+
+
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
-    """400 customers with shared serial numbers, a tenth of the records damaged, and what the reference finds."""
+    """400 customers with shared serial numbers, a tenth of the records damaged."""
     directory = tmp_path_factory.mktemp("damaged")
-    counts = generate(directory, 400, 1, shared_serials=30, damage=0.1)
-    return directory, counts, lakehouse(directory)
+    generate(directory, 400, 1, shared_serials=30, damage=0.1)
+    return directory
 
 
-def expected(directory, source):
-    return [json.loads(line) for line in (directory / "_expected" / f"{source}.jsonl").read_text().splitlines()]
+def rejected(directory):
+    return [json.loads(line) for line in (directory / "_rejected.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("table", "source"), FOLDERS.items())
-def test_of_damaged_data_exactly_the_records_expected_to_be_refused_are_in_quarantine(damaged, table, source):
-    directory, _, found = damaged
-    refused = [record for record in expected(directory, source) if record["outcome"] == "refused"]
-    quarantine = [row[1:] for row in found.tables["landing_quarantine"].elements() if row[0] == table]
+def test_of_damaged_data_exactly_the_records_listed_are_in_quarantine(damaged):
+    quarantine = lakehouse(damaged).tables["landing_quarantine"]
 
-    assert Counter(row[:3] for row in quarantine) == Counter(
-        (record["file"], record["position"], record["reason"]) for record in refused
-    )
-    # The text of those who have not agreed is withheld.
-    texts = Counter((record["file"], record["position"], record["reason"], record["text"]) for record in refused)
-    assert Counter(row for row in quarantine if row[3] is not None) <= texts
+    assert quarantine == Counter(tuple(row.values()) for row in rejected(damaged))
 
 
-@pytest.mark.parametrize(("table", "source"), FOLDERS.items())
-def test_of_damaged_data_exactly_the_records_expected_to_be_used_are_used(damaged, table, source):
-    directory, _, found = damaged
-    odd = {
-        (record["file"], record["position"], record["text"], record["outcome"] == "repaired")
-        for record in expected(directory, source)
-        if record["outcome"] != "refused"
-    }
-    used = {(*record.place, record.repaired) for record in found.landing[table].used}
-
-    assert odd <= used
-    assert not any(repaired for _, _, _, repaired in used - odd)
-
-
-@pytest.mark.parametrize(("table", "source"), FOLDERS.items())
-def test_of_damaged_data_the_totals_are_what_the_audit_counts(damaged, table, source):
-    directory, counts, found = damaged
-    totals = json.loads((directory / "_expected" / "totals.json").read_text())[source]
-    audit = {row[2:4]: row[4] for row in found.tables["job_audit"] if row[1] == table}
-    refused = {reason: number for (outcome, reason), number in audit.items() if outcome == "refused"}
-    read = audit["read", None]
-
-    assert totals == {
-        "read": read,
-        "used": read - sum(refused.values()),
-        "repaired": audit.get(("repaired", None), 0),
-        "lines": audit["lines", None],
-        "refused": refused,
-    }
-    assert getattr(counts, "customers" if source == "customer" else source) == read
-    assert read == totals["used"] + sum(totals["refused"].values())
-
-
-def test_damage_has_every_reason_of_the_specification(tmp_path):
-    generate(tmp_path, 100, 1, damage=0.5)
-    reasons = {record["reason"] for source in SOURCES for record in expected(tmp_path, source)} - {None}
-    specification = (PROJECT / "docs" / "landing-files.md").read_text()
-    paragraph = specification[specification.index("The reasons:") :].split("\n\n")[0]
+def test_damage_has_every_reason_of_the_quarantine(damaged):
+    described = next(column for column in TABLES["landing_quarantine"].columns if column.name == "reason")
 
     # A damaged gzip would fail every query of Athena's on its table.
-    assert reasons == set(re.findall("`([a-z_0-9]+)`", paragraph)) - {"damaged_file"}
+    assert {row["reason"] for row in rejected(damaged)} == set(re.findall(r"\w+_\w+", described.comment)) - {
+        "damaged_file"
+    }
 
 
 def test_damage_leaves_the_sound_records_as_they_are(tmp_path):
@@ -358,53 +298,70 @@ def test_damage_leaves_the_sound_records_as_they_are(tmp_path):
         assert 0.8 < kept < 1
 
 
-def test_an_interrupted_run_with_damage_is_completed_and_another_share_is_refused(tmp_path):
-    counts = generate(tmp_path, 30, 1, damage=0.2)
-    complete, beside = files(tmp_path), expected(tmp_path, "customer")
-    next((tmp_path / "customer").glob("*.gz")).unlink()
+@pytest.mark.parametrize("options", [{}, {"damage": 0.2}])
+def test_the_very_same_arguments_complete_an_interrupted_run(tmp_path, options):
+    counts = generate(tmp_path, 3, 1, **options)
+    complete = files(tmp_path)
+    sorted((tmp_path / "step_trainer").iterdir())[-1].unlink()
 
-    assert generate(tmp_path, 30, 1, damage=0.2) == counts
-    assert (files(tmp_path), expected(tmp_path, "customer")) == (complete, beside)
-    for other in ({}, {"damage": 0.3}, {"damage": 0.2, "shared_serials": 3}):
-        with pytest.raises(Refused):
-            generate(tmp_path, 30, 1, **other)
+    assert generate(tmp_path, 3, 1, **options) == counts
     assert files(tmp_path) == complete
 
 
-def test_damage_gives_the_same_bytes_under_any_hash_seed(tmp_path):
-    for hash_seed in ("1", "2"):
-        options = ("--customers", 20, "--seed", 5, "--shared-serials", 3, "--damage", 0.3)
-        assert run("--out", tmp_path / hash_seed, *options, PYTHONHASHSEED=hash_seed).returncode == 0
+NEW_SOURCE = """
+[sources.new_source]
+comment = "New"
+fields = [
+  { key = "user", kind = "text", required = true, comment = "the person" },
+  { key = "timestamp", kind = "time", required = true, comment = "when" },
+  { key = "beatsPerMinute", kind = "integer", required = true, comment = "how many" },
+  { key = "mood", kind = "text", comment = "if the person said so" },
+]
+"""
 
-    assert files(tmp_path / "1") == files(tmp_path / "2")
-    assert expected(tmp_path / "1", "step_trainer") == expected(tmp_path / "2", "step_trainer")
+
+def test_a_new_field_and_a_new_source_have_data_once_they_are_described_and_nothing_else_changes(tmp_path):
+    (tmp_path / "include").mkdir()
+    for name in ("dags", "dev", "glue_scripts"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    description = tmp_path / "glue_scripts" / "lakehouse" / "tables.toml"
+    before, accelerometer, after = description.read_text().partition("[sources.accelerometer]")
+    field = '  { key = "newField", kind = "number", required = true, comment = "new" },\n]'
+    description.write_text(before + NEW_SOURCE + accelerometer + after.replace("\n]", f"\n{field}", 1))
+
+    result = run("--out", tmp_path, "--customers", CUSTOMERS, "--seed", SEED, "--damage", 0, cwd=tmp_path)
+
+    assert result.returncode == 0, result.stderr
+    found = records(tmp_path, "accelerometer")
+    assert len({reading.pop("newField") for reading in found}) > 100
+    assert found == records(SAMPLE, "accelerometer")
+    for source in ("customer", "step_trainer"):
+        assert lines(tmp_path, source) == lines(SAMPLE, source)
+    new = records(tmp_path, "new_source")
+    assert {(reading["user"].lower(), reading["timestamp"]) for reading in new} == {
+        (person(reading["user"]), reading["timestamp"]) for reading in found
+    }
+    assert all(isinstance(reading["beatsPerMinute"], int) for reading in new)
+    assert {"mood" in reading for reading in new} == {True, False}
 
 
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
+        ("--customers", "0", "customers must be at least 1, not 0"),
         ("--shared-serials", "0", "shared serials must be at least 1, not 0"),
         ("--damage", "1.5", "damage must be a share from 0 to 1, not 1.5"),
         ("--damage", "nan", "damage must be a share from 0 to 1, not nan"),
     ],
 )
-def test_options_out_of_range_are_refused_in_one_line(tmp_path, option, value, says):
+def test_options_out_of_range_are_an_error_in_one_line(tmp_path, option, value, says):
     result = run("--out", tmp_path / "out", "--customers", 3, "--seed", 1, option, value)
 
     assert (result.returncode, result.stderr) == (2, f"generate: {says}\n")
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("customers", [0, -1])
-def test_fewer_than_one_customer_is_refused_in_one_line(tmp_path, customers):
-    result = run("--out", tmp_path / "out", "--customers", customers, "--seed", 1)
-
-    assert result.returncode == 2
-    assert result.stderr == f"generate: customers must be at least 1, not {customers}\n"
-    assert not (tmp_path / "out").exists()
-
-
-def test_landing_data_of_somebody_else_is_refused_in_one_line_and_left_as_it_is(tmp_path):
+def test_landing_data_of_somebody_else_is_an_error_in_one_line_and_left_as_it_is(tmp_path):
     (tmp_path / "customer").mkdir()
     (tmp_path / "customer" / "customer-1.json").write_text("{}\n")
 
@@ -416,30 +373,24 @@ def test_landing_data_of_somebody_else_is_refused_in_one_line_and_left_as_it_is(
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["customer-1.json"]
 
 
-@pytest.mark.parametrize(("customers", "seed"), [(3, 2), (4, 1), (2, 1)])
-def test_landing_data_of_other_arguments_is_refused_and_left_as_it_is(tmp_path, customers, seed):
+@pytest.mark.parametrize(
+    ("customers", "seed", "options"),
+    [(3, 2, {}), (4, 1, {}), (2, 1, {}), (3, 1, {"damage": 0.3}), (3, 1, {"shared_serials": 1})],
+)
+def test_landing_data_of_other_arguments_is_an_error_and_left_as_it_is(tmp_path, customers, seed, options):
     generate(tmp_path, 3, 1)
     before = files(tmp_path)
 
-    with pytest.raises(Refused, match="other arguments"):
-        generate(tmp_path, customers, seed)
+    with pytest.raises(UsageError, match="other arguments"):
+        generate(tmp_path, customers, seed, **options)
     assert files(tmp_path) == before
 
 
-def test_changed_landing_data_is_refused_and_left_as_it_is(tmp_path):
+def test_changed_landing_data_is_an_error_and_left_as_it_is(tmp_path):
     generate(tmp_path, 3, 1)
     changed = next((tmp_path / "step_trainer").iterdir())
     changed.write_text("{}\n")
 
-    with pytest.raises(Refused, match=changed.name):
+    with pytest.raises(UsageError, match=changed.name):
         generate(tmp_path, 3, 1)
     assert changed.read_text() == "{}\n"
-
-
-def test_the_very_same_arguments_complete_an_interrupted_run(tmp_path):
-    counts = generate(tmp_path, 3, 1)
-    complete = files(tmp_path)
-    next((tmp_path / "step_trainer").iterdir()).unlink()
-
-    assert generate(tmp_path, 3, 1) == counts
-    assert files(tmp_path) == complete

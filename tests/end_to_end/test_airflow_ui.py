@@ -13,7 +13,7 @@ from athena_client import Athena
 from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
 from dev.generate import generate
 from local_aws import glue_jobs
-from stedi.report.operator import PICTURES
+from stedi.report.page import CHARTS
 from stedi.settings import Settings
 from tests.reference.lakehouse_reference import lakehouse
 
@@ -189,7 +189,7 @@ def test_the_report_shows_every_picture_and_nothing_is_cut_off_at_the_side(repor
     report.set_viewport_size({"width": width, "height": 800})
     assert report.evaluate("document.documentElement.scrollWidth") == width
     shown = [picture for picture in report.get_by_role("img").all() if picture.is_visible()]
-    assert len(shown) == len(PICTURES)
+    assert len(shown) == len(CHARTS)
     assert all(picture.bounding_box()["height"] > 100 for picture in shown)
 
 

@@ -11,11 +11,26 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from tests.reference.lakehouse_reference import FIELDS, FOLDERS
+from lakehouse.tables import SOURCES, TABLES
 
-KINDS = {
-    folder: {key: "time" if kind == "consent" else kind for key, kind, _ in FIELDS[source]}
-    for source, folder in FOLDERS.items()
+KINDS = {source: {field.key: field.kind for field in TABLES[table].columns} for source, table in SOURCES.items()}
+#: Some values of each kind, for fields that no rule of the data looks at.
+SAMPLES = {
+    "text": ("a", "983-01-01"),
+    "time": (5, 6),
+    "consent": (5, 6),
+    "integer": (5, 4, 6),
+    "number": (1.0, 2.0, 0.0, -0.0),
+}
+#: What the rules of the data look at.
+RULED = {
+    "user",
+    "email",
+    "serialNumber",
+    "timestamp",
+    "sensorReadingTime",
+    "lastUpdateDate",
+    "shareWithResearchAsOfDate",
 }
 PEOPLE = ("Ann@example.com", "Bob@example.com", "Éva@example.com", "Dee@example.com")
 SPELLINGS = (str, str.upper, str.lower, " {}".format, "{}\t".format, "\r\n{} ".format)
@@ -47,6 +62,7 @@ VALUES = {
         *('"\\ud83d\\ude00"', '"\\ud800"', '"a\tb"', '"\\x41"', '"\\"BARE\\""', '"},{"', "'a'"),
     ),
     "time": (*ANY_KIND, *NUMBERS, *WHOLE),
+    "consent": (*ANY_KIND, *NUMBERS, *WHOLE),
     "integer": (*ANY_KIND, *NUMBERS, *WHOLE),
     "number": (*ANY_KIND, *NUMBERS),
 }
@@ -157,6 +173,27 @@ def _filled(form: str, own: str) -> str:
     return form.replace("OWN", own).replace("BARE", own.strip('"'))
 
 
+def _record(source: str, **ruled: object) -> dict:
+    """A record with every described field."""
+    return {
+        key: ruled.get(key, SAMPLES[kind][0]) for key, kind in KINDS[source].items() if ruled.get(key, "") is not None
+    }
+
+
+def least_record(source: str, **values: object) -> dict:
+    """A record with these values, and the other fields that must be there."""
+    fields = TABLES[SOURCES[source]].columns
+    return {field.key: SAMPLES[field.kind][0] for field in fields if field.required} | values
+
+
+def _altered(draw: st.DrawFn, source: str, record: dict) -> dict:
+    """The record with another value, or none, of one field, which can be any that no rule looks at."""
+    key = draw(st.sampled_from([key for key in KINDS[source] if key not in RULED]))
+    required = next(field.required for field in TABLES[SOURCES[source]].columns if field.key == key)
+    value = draw(st.sampled_from((*SAMPLES[KINDS[source][key]], *(() if required else (None,)))))
+    return record | {key: value}
+
+
 @st.composite
 def _records(draw: st.DrawFn) -> dict[str, list[dict]]:
     """Sound records: devices, who claims and who covers them, and what these people agreed to."""
@@ -187,7 +224,7 @@ def _records(draw: st.DrawFn) -> dict[str, list[dict]]:
             left_out = draw(st.sampled_from((0, 0, 0, 1, 2)))
             instants_of[who].update(instants[left_out:])
         for instant in instants:
-            steps.append({"sensorReadingTime": instant, "serialNumber": serial_number, "distanceFromObject": 5})
+            steps.append(_record("step_trainer", sensorReadingTime=instant, serialNumber=serial_number))
     claims += [(who, "other") for who in draw(st.lists(st.sampled_from(PEOPLE), unique=True, min_size=2))]
 
     instant = st.integers(100, LAST_INSTANT)
@@ -197,32 +234,31 @@ def _records(draw: st.DrawFn) -> dict[str, list[dict]]:
         for updated, again in draw(
             st.lists(st.tuples(st.sampled_from((9, 9, 10, 11)), st.sampled_from((None, 0, 1, 2, 103))), max_size=1)
         ):
-            customers.append(_customer(draw(st.sampled_from(SPELLINGS))(who), serial_number, updated, again))
+            customer = _customer(draw(st.sampled_from(SPELLINGS))(who), serial_number, updated, again)
+            customers.append(_altered(draw, "customer", customer))
     for who in PEOPLE:
         if not draw(st.booleans()):
             instants_of[who].update(draw(st.lists(instant, max_size=3)))
-        vector = {"x": 1.0, "y": draw(st.sampled_from((0.0, -0.0, -1))), "z": 0.5}
-        readings += [{"user": who, "timestamp": instant} | vector for instant in sorted(instants_of[who])]
+        readings += [_record("accelerometer", user=who, timestamp=instant) for instant in sorted(instants_of[who])]
         if instants_of[who] and draw(st.booleans()):
-            # the same instant again: with the same values, as another spelling of the person, or with other values
+            # the same instant again: as another spelling of the person, or with other values
             copied = draw(st.sampled_from(readings))
             readings.append(copied | {"user": draw(st.sampled_from(SPELLINGS))(copied["user"])})
-            readings.append(copied | {"x": draw(st.sampled_from((1.0, 2.0)))})
+            readings += [_altered(draw, "accelerometer", copied) for _ in range(2)]
     if steps:
         for step in draw(st.lists(st.sampled_from(steps), max_size=3)):
-            steps.append(step | {"distanceFromObject": draw(st.sampled_from((4, 5, 6)))})
-    return {"customer": customers, "accelerometer": readings, "step_trainer": steps}
+            steps.append(_altered(draw, "step_trainer", step))
+    others = {source: [] for source in SOURCES if source not in ("customer", "accelerometer", "step_trainer")}
+    for source, records in others.items():
+        for who in draw(st.lists(st.sampled_from(PEOPLE), max_size=4)):
+            record = _record(source, user=draw(st.sampled_from(SPELLINGS))(who), email=who, timestamp=draw(instant))
+            records += [record, _altered(draw, source, record)]
+    return {"customer": customers, "accelerometer": readings, "step_trainer": steps} | others
 
 
 def _customer(email: str, serial_number: str, updated: int, agreed: int | None) -> dict:
-    record = {
-        "customerName": "Ann Other",
-        "email": email,
-        "birthDay": "983-01-01",
-        "serialNumber": serial_number,
-        "lastUpdateDate": updated,
-    }
-    return record if agreed is None else record | {"shareWithResearchAsOfDate": agreed}
+    consent = {"shareWithResearchAsOfDate": agreed}
+    return _record("customer", email=email, serialNumber=serial_number, lastUpdateDate=updated, **consent)
 
 
 # (name, what is done to the file's bytes)
@@ -248,9 +284,11 @@ SOUND = [file for file in FILES if file[0] in ("a.json", "b", "day=1/c d%20é.js
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> dict[str, bytes]:
-    """{path below the landing directory: bytes}, at least one file for each of the three sources."""
+    """{path below the landing directory: bytes}; now and then a source delivers nothing."""
     files = {}
     for source, records in draw(_records()).items():
+        if draw(st.integers(0, 19)) == 0:
+            continue
         oddities = draw(st.lists(_oddities(source), max_size=12 if records else 0))
         texts = [
             _text(record, [how for which, how in oddities if which % len(records) == number])

@@ -11,42 +11,37 @@ from unittest.mock import patch
 from jinja2 import Template
 from pyspark.sql import SparkSession
 
+from lakehouse.tables import JOBS, SOURCES, TABLES
 from stedi.settings import PROJECT
-from tests.reference.lakehouse_reference import COLUMNS, FOLDERS
+from tests.reference.lakehouse_reference import COLUMNS
 
 DATABASE = "stedi"
-JOBS = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
-JOBS += ("machine_learning_curated",)
 
 
 def create_tables(spark: SparkSession) -> None:
-    """The Iceberg tables, from the DDL of include/sql/tables without what only Athena knows."""
-    for table in COLUMNS:
-        ddl = (PROJECT / "include" / "sql" / "tables" / f"{table}.sql").read_text()
-        ddl = Template(ddl).render(lake={"database": f"glue_catalog.{DATABASE}", "bucket": ""})
-        ddl = re.sub(r"\nLOCATION.*", "", ddl, flags=re.DOTALL)
-        spark.sql(ddl.replace("\n)\n", "\n)\nUSING iceberg\n", 1))
+    """The Iceberg tables, from the DDL that Athena runs, without what only Athena knows."""
+    create_table = Template((PROJECT / "include" / "sql" / "create_table.sql").read_text())
+    for table in TABLES.values():
+        if table.format == "iceberg":
+            ddl = create_table.render(table=table, lake={"database": f"glue_catalog.{DATABASE}", "bucket": ""})
+            ddl = re.sub(r"\nLOCATION.*", "", ddl, flags=re.DOTALL)
+            spark.sql(ddl.replace("\n)\n", "\n)\nUSING iceberg\n", 1))
 
 
 def run_jobs(
-    spark: SparkSession,
-    landing: Path,
-    consent_policy: str = "customer",
-    match_on: str = "customer_and_time",
-    max_refused: float = 1,
+    spark: SparkSession, landing: Path, consent_policy: str = "customer", max_rejected: float = 1
 ) -> dict[str, Counter]:
     """The content of the tables after a run on a delivery."""
-    for table, folder in FOLDERS.items():
-        (landing / folder).mkdir(exist_ok=True)
-        (landing / table).symlink_to(landing / folder)
+    for folder, table in SOURCES.items():
+        (landing / table).symlink_to(landing / folder)  # to nowhere, where a source delivers nothing
     arguments = {"run_id": "run", "database": DATABASE, "landing": landing, "consent_policy": consent_policy}
-    arguments |= {"match_on": match_on, "max_refused": max_refused}
+    arguments |= {"max_rejected": max_rejected}
     argv = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
     for job in JOBS:
         with patch.object(sys, "argv", [job, *argv, "--job_run_id", "one of Glue's own"]):
             importlib.import_module(job).main()
         spark.catalog.clearCache()
-    for table in FOLDERS:
+    for table in SOURCES.values():
         (landing / table).unlink()
     shutil.rmtree(landing / "landing_repaired", ignore_errors=True)
     return content(spark)

@@ -1,7 +1,8 @@
 """A second opinion: what the lakehouse must make of a landing directory, in plain Python, slow and obvious.
 
-In: a directory with the folders `customer`, `accelerometer` and `step_trainer`, and the two parameters of a run. Out:
-the rows of every table. It reads as docs/landing-files.md says, and shares nothing with the jobs.
+In: a directory with a folder for each source, and the parameter of a run. Out: the rows of every table. It reads as
+docs/landing-files.md says, takes the names of sources, fields and columns from tables.toml, and shares no rule and no
+parsing with the jobs.
 """
 
 import gzip
@@ -10,66 +11,36 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FOLDERS = {
-    "customer_landing": "customer",
-    "accelerometer_landing": "accelerometer",
-    "step_trainer_landing": "step_trainer",
+from lakehouse.tables import SOURCES, TABLES
+
+FOLDERS = {landing: source for source, landing in SOURCES.items()}
+
+#: {landing table: its trusted table} of those that hold the readings of people who agreed, each different one once.
+READINGS = {
+    table.inputs[0]: table
+    for table in TABLES.values()
+    if len(table.inputs) == 1 and table.inputs[0] in FOLDERS and table.person
+    if not table.key or table.key == table.column_names
 }
 
-# (the source's own spelling of the key, kind, whether it must be there), in the order in which they are judged
-FIELDS = {
-    "customer_landing": (
-        ("customerName", "text", False),
-        ("email", "text", True),
-        ("phone", "text", False),
-        ("birthDay", "text", False),
-        ("serialNumber", "text", True),
-        ("registrationDate", "time", False),
-        ("lastUpdateDate", "time", True),
-        ("shareWithResearchAsOfDate", "consent", False),
-        ("shareWithPublicAsOfDate", "consent", False),
-        ("shareWithFriendsAsOfDate", "consent", False),
-    ),
-    "accelerometer_landing": (
-        ("user", "text", True),
-        ("timestamp", "time", True),
-        ("x", "number", True),
-        ("y", "number", True),
-        ("z", "number", True),
-    ),
-    "step_trainer_landing": (
-        ("sensorReadingTime", "time", True),
-        ("serialNumber", "text", True),
-        ("distanceFromObject", "integer", True),
-    ),
-}
-
-CUSTOMER, READING, STEP = (
-    tuple(key.lower() for key, _, _ in FIELDS[source])
-    for source in ("customer_landing", "accelerometer_landing", "step_trainer_landing")
-)
-
-#: The columns of the tables' rows.
+#: The columns of the tables' rows, in their order.
 COLUMNS = {
-    "customer_trusted": CUSTOMER,
-    "accelerometer_trusted": READING,
-    "customers_curated": CUSTOMER,
-    "step_trainer_trusted": STEP,
-    "machine_learning_curated": (
-        "serialnumber",
-        "sensorreadingtime",
-        "distancefromobject",
-        "timestamp",
-        "x",
-        "y",
-        "z",
-    ),
-    "device_owners": ("serialnumber", "email", "source", "instants", "covered"),
-    "landing_quarantine": ("source", "file", "position", "reason", "record"),
-    "job_audit": ("job", "source", "outcome", "reason", "records"),
+    table: tuple(column.name for column in TABLES[table].columns if column.name != "run_id")
+    for table in (
+        "customer_trusted",
+        *(table.name for table in READINGS.values()),
+        "customers_curated",
+        "step_trainer_trusted",
+        "machine_learning_curated",
+        "device_owners",
+        "landing_quarantine",
+        "job_audit",
+        "job_figures",
+    )
 }
 
 WHITE = " \t\r"
@@ -77,22 +48,16 @@ BYTE_ORDER_MARK = "\ufeff"
 MARK_BYTES = BYTE_ORDER_MARK.encode()
 FOLLOWING_LINES = 1_000
 LAST_TIME = 253_402_300_799_999
-NUMBER_IN_TEXT = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?)([0-9]+))?")
 
 
 class Record(NamedTuple):
-    """One record of a landing file: used (`values` by column) or refused (`reason`)."""
+    """One record of a landing file: used (`values` by column) or rejected (`reason`)."""
 
     file: str
     position: int
-    text: str
     values: dict[str, Any] | None = None
     reason: str | None = None
     repaired: bool = False
-
-    @property
-    def place(self) -> tuple[str, int, str]:
-        return self.file, self.position, self.text
 
 
 class Landing(NamedTuple):
@@ -122,88 +87,70 @@ class Object(list):
 
 
 class Wrong(Exception):
-    """A field, and with it the record, is refused for this reason."""
+    """A field, and with it the record, is rejected for this reason."""
 
 
-def lakehouse(directory: Path, consent_policy: str = "customer", match_on: str = "customer_and_time") -> Lakehouse:
-    """Everything that a run with these parameters makes of the landing files in `directory`."""
-    landing = {source: read_landing(directory / folder, source) for source, folder in FOLDERS.items()}
-    customers = landing["customer_landing"].used
-    readings = landing["accelerometer_landing"].used
-    steps = landing["step_trainer_landing"].used
-    all_consents = consents(record.values for record in customers)
+def lakehouse(directory: Path, consent_policy: str = "customer") -> Lakehouse:
+    """Everything that a run under this policy makes of the landing files in `directory`."""
+    landing = {table: read_landing(directory / folder, table) for table, folder in FOLDERS.items()}
+    used = {table: [record.values for record in found.used] for table, found in landing.items()}
+    all_consents = consents(used["customer_landing"])
+    # {(job, source): [(row, (outcome, reason))]}, and the rows of each table
+    judged: dict[tuple[str, str], list[tuple]] = {}
+    tables: dict[str, list[dict]] = {}
 
     def before_consent(who: str, instant: int) -> bool:
         return consent_policy == "reading_time" and instant < all_consents[who]
 
-    # customer_trusted
-    judged_customers = []
-    copies, latest_of_key = set(), {}
-    for record in customers:
-        key = person(record.values["email"]), record.values["serialnumber"]
-        latest_of_key[key] = min(latest_of_key.get(key, record.values), record.values, key=latest_first)
-    for record in customers:
-        row, who = record.values, person(record.values["email"])
-        if frozen(row) in copies:
-            outcome = "duplicate", None
-        elif row != latest_of_key[who, row["serialnumber"]]:
-            outcome = "superseded", None
-        elif who not in all_consents:
-            outcome = "filtered", "no_consent"
-        else:
-            outcome = "kept", None
-        copies.add(frozen(row))
-        judged_customers.append((row, outcome))
-    customer_trusted = kept(judged_customers)
+    def judge(job: str, source: str, decided: list[tuple]) -> None:
+        judged[job, source] = decided
+        tables[job] = [row for row, (outcome, _) in decided if outcome == "kept"]
 
-    # accelerometer_trusted
-    judged_readings = []
-    copies = set()
-    for record in sorted(readings, key=lambda record: record.values["user"]):
-        row, who = record.values, person(record.values["user"])
-        same = frozen(row | {"user": who})
-        if same in copies:
-            outcome = "duplicate", None
-        elif who not in all_consents:
-            outcome = "filtered", "no_consent"
-        elif before_consent(who, row["timestamp"]):
-            outcome = "filtered", "before_consent"
-        else:
-            outcome = "kept", None
-        copies.add(same)
-        judged_readings.append((row, outcome))
-    accelerometer_trusted = kept(judged_readings)
+    judge("customer_trusted", "customer_landing", judged_customers(used["customer_landing"], all_consents))
 
-    # customers_curated
-    with_reading = {person(row["user"]) for row in accelerometer_trusted}
-    judged_trusted = [
+    for source, table in READINGS.items():
+        decided, copies = [], set()
+        for row in sorted(used[source], key=lambda row: row[table.person]):
+            who = person(row[table.person])
+            same = frozen(row | {table.person: who})
+            if same in copies:
+                outcome = "duplicate", None
+            elif who not in all_consents:
+                outcome = "filtered", "no_consent"
+            elif table.instant and before_consent(who, row[table.instant]):
+                outcome = "filtered", "before_consent"
+            else:
+                outcome = "kept", None
+            copies.add(same)
+            decided.append((row, outcome))
+        judge(table.name, source, decided)
+
+    with_reading = {person(row["user"]) for row in tables["accelerometer_trusted"]}
+    decided = [
         (row, ("kept", None) if person(row["email"]) in with_reading else ("filtered", "no_reading"))
-        for row in customer_trusted
+        for row in tables["customer_trusted"]
     ]
-    customers_curated = kept(judged_trusted)
-    curated = {person(row["email"]) for row in customers_curated}
+    judge("customers_curated", "customer_trusted", decided)
+    curated = {person(row["email"]) for row in tables["customers_curated"]}
 
     # step_trainer_trusted
-    devices = ownership(
-        [record.values for record in customers],
-        [record.values for record in readings],
-        [record.values for record in steps],
-    )
-    judged_steps, refused_steps = [], []
+    devices = ownership(used["customer_landing"], used["accelerometer_landing"], used["step_trainer_landing"])
+    decided, rejected_steps = [], []
     copies, smallest = set(), {}
-    for record in steps:
-        key = record.values["serialnumber"], record.values["sensorreadingtime"]
-        smallest[key] = min(smallest.get(key, 2**31), record.values["distancefromobject"])
-    for record in sorted(steps, key=lambda record: record.place):
+    for row in used["step_trainer_landing"]:
+        key = row["serialnumber"], row["sensorreadingtime"]
+        smallest[key] = min(smallest.get(key, row), row, key=smallest_first)
+    # of equal ones the first is the one that may be rejected
+    for record in sorted(landing["step_trainer_landing"].used, key=lambda record: (record.file, record.position)):
         row = record.values
         owner, source, _, _ = devices[row["serialnumber"]]
         if frozen(row) in copies:
             outcome = "duplicate", None
-        elif row["distancefromobject"] > smallest[row["serialnumber"], row["sensorreadingtime"]]:
+        elif row != smallest[row["serialnumber"], row["sensorreadingtime"]]:
             outcome = "superseded", None
         elif owner is None:
-            outcome = "refused", source
-            refused_steps.append(record._replace(reason=source))
+            outcome = "rejected", source
+            rejected_steps.append(record._replace(reason=source))
         elif owner not in curated:
             outcome = "filtered", "owner_not_curated"
         elif before_consent(owner, row["sensorreadingtime"]):
@@ -211,76 +158,83 @@ def lakehouse(directory: Path, consent_policy: str = "customer", match_on: str =
         else:
             outcome = "kept", None
         copies.add(frozen(row))
-        judged_steps.append((row, outcome))
-    step_trainer_trusted = kept(judged_steps)
+        decided.append((row, outcome))
+    judge("step_trainer_trusted", "step_trainer_landing", decided)
+    tables["device_owners"] = [
+        dict(zip(COLUMNS["device_owners"], (serial_number, *found), strict=True))
+        for serial_number, found in devices.items()
+        if found[0] in curated
+    ]
 
     # machine_learning_curated
-    def step_key(row: dict) -> tuple:
-        return (row["sensorreadingtime"], match_on == "time" or devices[row["serialnumber"]][0])
+    def step_key(step: dict) -> tuple:
+        return devices[step["serialnumber"]][0], step["sensorreadingtime"]
 
-    def reading_key(row: dict) -> tuple:
-        return (row["timestamp"], match_on == "time" or person(row["user"]))
+    def reading_key(reading: dict) -> tuple:
+        return person(reading["user"]), reading["timestamp"]
 
     partners = defaultdict(list)
-    for reading in accelerometer_trusted:
+    for reading in tables["accelerometer_trusted"]:
         partners[reading_key(reading)].append(reading)
-    machine_learning_curated = [step | reading for step in step_trainer_trusted for reading in partners[step_key(step)]]
-    instants_of_steps = {step_key(step) for step in step_trainer_trusted}
-    no_partner = "filtered", "no_reading_at_instant"
-    matched_steps = [(row, ("kept", None) if partners[step_key(row)] else no_partner) for row in step_trainer_trusted]
-    matched_readings = [
-        (row, ("kept", None) if reading_key(row) in instants_of_steps else no_partner) for row in accelerometer_trusted
-    ]
+    job = "machine_learning_curated"
+    tables[job] = [step | reading for step in tables["step_trainer_trusted"] for reading in partners[step_key(step)]]
+    instants_of_steps = {step_key(step) for step in tables["step_trainer_trusted"]}
+    for source, has_partner in (
+        ("step_trainer_trusted", lambda row: partners[step_key(row)]),
+        ("accelerometer_trusted", lambda row: reading_key(row) in instants_of_steps),
+    ):
+        judged[job, source] = [
+            (row, ("kept", None) if has_partner(row) else ("filtered", "no_reading_at_instant"))
+            for row in tables[source]
+        ]
 
-    names = {
-        row[column].strip(" \t\r\n").lower()
-        for row in (record.values for record in customers)
-        for column in ("email", "customername", "phone", "serialnumber")
-        if person(row["email"]) not in all_consents and row[column] is not None
+    rows = {
+        table: Counter(tuple(row[column] for column in COLUMNS[table]) for row in found)
+        for table, found in tables.items()
     }
-    devices_of_others = {
-        serial_number.strip(" \t\r\n").lower()
-        for serial_number, (owner, *_) in devices.items()
-        if owner is not None and owner not in all_consents
-    }
-
-    def text(source: str, record: Record) -> str | None:
-        """None where it mentions somebody who has not agreed."""
-        withheld = names | devices_of_others if source == "step_trainer_landing" else names
-        own = record.text.lower()
-        mentioned = re.split(r"""[ \t\r\n"',:;{}\[\]]+""", own) + re.findall('"([^"]*)', own)
-        return None if withheld & {word.strip(" \t\r\n") for word in mentioned} - {""} else record.text
-
-    quarantine = [
-        (source, record.file, record.position, record.reason, text(source, record))
+    rows["landing_quarantine"] = Counter(
+        (source, record.file, record.position, record.reason)
         for source, table in landing.items()
-        for record in [*table.records, *(refused_steps if source == "step_trainer_landing" else [])]
+        for record in [*table.records, *(rejected_steps if source == "step_trainer_landing" else [])]
         if record.reason is not None
-    ]
-    audit = [
-        *audit_rows("customer_trusted", "customer_landing", judged_customers, landing),
-        *audit_rows("accelerometer_trusted", "accelerometer_landing", judged_readings, landing),
-        *audit_rows("customers_curated", "customer_trusted", judged_trusted, landing),
-        *audit_rows("step_trainer_trusted", "step_trainer_landing", judged_steps, landing),
-        *audit_rows("machine_learning_curated", "step_trainer_trusted", matched_steps, landing),
-        *audit_rows("machine_learning_curated", "accelerometer_trusted", matched_readings, landing),
-    ]
-    tables = {
-        "customer_trusted": rows("customer_trusted", customer_trusted),
-        "accelerometer_trusted": rows("accelerometer_trusted", accelerometer_trusted),
-        "customers_curated": rows("customers_curated", customers_curated),
-        "step_trainer_trusted": rows("step_trainer_trusted", step_trainer_trusted),
-        "machine_learning_curated": rows("machine_learning_curated", machine_learning_curated),
-        "device_owners": Counter(
-            (serial_number, owner, source, instants, covered)
-            for serial_number, (owner, source, instants, covered) in devices.items()
-            if owner in curated
-        ),
-        "landing_quarantine": Counter(quarantine),
-    }
-    audit += [(job, job, "written", None, tables[job].total()) for job in dict.fromkeys(row[0] for row in audit)]
-    tables["job_audit"] = Counter(audit)
-    return Lakehouse(tables, landing)
+    )
+    audit, figures = Counter(), Counter()
+    for (job, source), decided in judged.items():
+        audit.update((job, source, *outcome) for _, outcome in decided)
+        figures[job, source, "read"] = len(decided)
+        if source in landing:
+            before = [record.reason for record in landing[source].records if record.reason]
+            audit.update((job, source, "rejected", reason) for reason in before)
+            figures[job, source, "read"] += len(before)
+            figures[job, source, "repaired"] = sum(record.repaired for record in landing[source].used)
+            figures[job, source, "lines"] = landing[source].lines
+    for table, found in tables.items():
+        figures[TABLES[table].written_by or table, table, "written"] = len(found)
+    figures.update(("step_trainer_trusted", "device_owners", source) for _, source, _, _ in devices.values())
+    rows["job_audit"] = Counter((*key, records) for key, records in audit.items())
+    rows["job_figures"] = Counter((*key, value) for key, value in figures.items())
+    return Lakehouse(rows, landing)
+
+
+def judged_customers(customers: list[dict], all_consents: dict[str, int]) -> list[tuple]:
+    """The customer records with their outcomes: of each person and serial number the latest counts."""
+    decided, copies, latest = [], set(), {}
+    for row in customers:
+        key = person(row["email"]), row["serialnumber"]
+        latest[key] = min(latest.get(key, row), row, key=latest_first)
+    for row in customers:
+        who = person(row["email"])
+        if frozen(row) in copies:
+            outcome = "duplicate", None
+        elif row != latest[who, row["serialnumber"]]:
+            outcome = "superseded", None
+        elif who not in all_consents:
+            outcome = "filtered", "no_consent"
+        else:
+            outcome = "kept", None
+        copies.add(frozen(row))
+        decided.append((row, outcome))
+    return decided
 
 
 def person(email: str) -> str:
@@ -294,8 +248,17 @@ def latest_first(row: dict[str, Any]) -> tuple:
     return (
         -row["lastupdatedate"],
         (0, 0) if consent is None else (1, -consent),
-        *((row[name] is not None, row[name] if row[name] is not None else 0) for name in sorted(row)),
+        *(nulls_first(row[name]) for name in sorted(row)),
     )
+
+
+def smallest_first(step: dict[str, Any]) -> tuple:
+    """The order of a device's step readings at one instant that puts the valid one first."""
+    return tuple(nulls_first(value) for value in step.values())
+
+
+def nulls_first(value: Any) -> tuple:
+    return (value is not None, 0 if value is None else value)
 
 
 def consents(customers: Iterable[dict[str, Any]]) -> dict[str, int]:
@@ -311,7 +274,7 @@ def consents(customers: Iterable[dict[str, Any]]) -> dict[str, int]:
 def ownership(customers: list[dict], readings: list[dict], steps: list[dict]) -> dict[str, tuple]:
     """{serial number: (owner, source, instants, covered)} of all devices with step readings.
 
-    Where the owner is not known, `owner` is None and `source` the reason for refusing the device's readings.
+    Where the owner is not known, `owner` is None and `source` the reason for rejecting the device's readings.
     """
     claims = defaultdict(set)
     for row in customers:
@@ -347,30 +310,6 @@ def frozen(row: dict[str, Any]) -> tuple:
     return tuple(row.values())
 
 
-def kept(judged: list[tuple[dict, tuple]]) -> list[dict]:
-    return [row for row, (outcome, _) in judged if outcome == "kept"]
-
-
-def rows(table: str, found: list[dict]) -> Counter:
-    return Counter(tuple(row[column] for column in COLUMNS[table]) for row in found)
-
-
-def audit_rows(job: str, source: str, judged: list[tuple], landing: dict[str, Landing]) -> list[tuple]:
-    outcomes = Counter(outcome for _, outcome in judged)
-    outcomes["read", None] = len(judged)
-    if source in landing:
-        refused = Counter(record.reason for record in landing[source].records if record.reason)
-        outcomes["read", None] += refused.total()
-        outcomes.update({("refused", reason): records for reason, records in refused.items()})
-        outcomes["repaired", None] = sum(record.repaired for record in landing[source].used)
-        outcomes["lines", None] = landing[source].lines
-    return [
-        (job, source, outcome, reason, records)
-        for (outcome, reason), records in outcomes.items()
-        if records or outcome == "read"
-    ]
-
-
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -399,7 +338,7 @@ def read_landing(folder: Path, source: str) -> Landing:
         # Hadoop's text files, and with them Athena's, end a line at a carriage return alone, too.
         line_count += len(lines) + sum(line[:-1].count(b"\r") for line in lines)
         if damaged:
-            records.append(Record(file, max(1, len(lines)), "", reason="damaged_file"))
+            records.append(Record(file, max(1, len(lines)), reason="damaged_file"))
     return Landing(records, line_count)
 
 
@@ -441,7 +380,7 @@ def decoded(line: bytes) -> str:
 
 
 class Piece(NamedTuple):
-    """A part of a file that is one record: an object, or refused."""
+    """A part of a file that is one record: an object, or rejected."""
 
     position: int
     text: str
@@ -531,12 +470,12 @@ def complete_value(text: str, at: int) -> tuple[Any, int] | None:
 
 
 def judged(piece: Piece, source: str, file: str) -> Record:
-    """The piece as a record of `source`, used or refused."""
+    """The piece as a record of `source`, used or rejected."""
     if piece.found is None:
-        return Record(file, piece.position, piece.text, reason=piece.reason)
+        return Record(file, piece.position, reason=piece.reason)
     repaired = piece.comma
     given = defaultdict(list)
-    own_keys = {key.lower(): key for key, _, _ in FIELDS[source]}
+    own_keys = {field.name: field.key for field in TABLES[source].columns}
     for key, value in piece.found:
         if key.lower() in own_keys:
             given[key.lower()].append(value)
@@ -547,19 +486,19 @@ def judged(piece: Piece, source: str, file: str) -> Record:
             if any(comparable(value) != comparable(same_key[0]) for value in same_key[1:]):
                 raise Wrong("duplicate_key")
             repaired |= len(same_key) > 1
-        for key, kind, needed in FIELDS[source]:
-            value, field_repaired = field(given[key.lower()][0] if given[key.lower()] else None, kind, needed)
-            values[key.lower()] = value
+        for field in TABLES[source].columns:
+            value = given[field.name][0] if given[field.name] else None
+            values[field.name], field_repaired = field_value(value, field.kind, field.required)
             repaired |= field_repaired
     except Wrong as wrong:
-        return Record(file, piece.position, piece.text, reason=str(wrong))
-    return Record(file, piece.position, piece.text, values=values, repaired=repaired)
+        return Record(file, piece.position, reason=str(wrong))
+    return Record(file, piece.position, values=values, repaired=repaired)
 
 
 def comparable(value: Any) -> Any:
     """Equal for JSON values of the same type and value, and for no others."""
     if isinstance(value, Number):
-        return "number", scientific(value)
+        return "number", exact(value)
     if isinstance(value, Object):
         return "object", sorted((key, repr(comparable(item))) for key, item in value)
     if isinstance(value, list):
@@ -567,7 +506,7 @@ def comparable(value: Any) -> Any:
     return type(value).__name__, value
 
 
-def field(value: Any, kind: str, needed: bool) -> tuple[Any, bool]:
+def field_value(value: Any, kind: str, needed: bool) -> tuple[Any, bool]:
     """The field's value in its table, and whether it was repaired."""
     is_text = isinstance(value, str) and not isinstance(value, Number)
     if value is None or (is_text and not value.strip(" \t\r\n")):
@@ -581,34 +520,32 @@ def field(value: Any, kind: str, needed: bool) -> tuple[Any, bool]:
             raise Wrong("not_text")
         return value, False
 
-    number = value.strip(" \t\r\n") if isinstance(value, str) else ""
-    if not NUMBER_IN_TEXT.fullmatch(number):
+    text = value.strip(" \t\r\n") if isinstance(value, str) else ""
+    number = exact(text)
+    if number is None:
         raise Wrong("not_a_number")
     if kind == "number":
-        if abs(float(number)) == float("inf"):
+        if abs(float(text)) == float("inf"):
             raise Wrong("out_of_range")
-        return float(number) + 0.0, is_text  # -0.0 + 0.0 is 0.0
+        return float(text) or 0.0, is_text  # -0.0 is 0.0
 
-    negative, digits, exponent = scientific(number)
-    if digits and exponent < 0:
+    if number != number.to_integral_value():
         raise Wrong("not_a_number")
-    repaired = is_text or not re.fullmatch("-?[0-9]+", number)
-    if kind in ("time", "consent") and negative:
+    if kind in ("time", "consent") and number < 0:
         raise Wrong("negative_time")
-    # 20 digits are more than any field holds, and an exponent may be too large to write its number out
-    whole = 10**20 if len(digits) + exponent > 20 else int((digits or "0") + "0" * exponent)
-    whole = -whole if negative else whole
-    if not (-(2**31) <= whole < 2**31 if kind == "integer" else whole <= LAST_TIME):
+    if not (-(2**31) <= number < 2**31 if kind == "integer" else number <= LAST_TIME):
         raise Wrong("out_of_range")
-    return (None if kind == "consent" and whole == 0 else whole), repaired
+    repaired = is_text or not text.removeprefix("-").isdigit()
+    return (None if kind == "consent" and number == 0 else int(number)), repaired
 
 
-def scientific(number: str) -> tuple[bool, str, int]:
-    """(negative, digits, exponent) of digits times ten to the exponent, without zeros at either end; of 0 no digits."""
-    sign, whole, fraction, exponent_sign, exponent = NUMBER_IN_TEXT.fullmatch(number).groups(default="")
-    digits = (whole + fraction).lstrip("0")
-    if not digits:
-        return False, "", 0
-    power = int(exponent_sign + (exponent.lstrip("0") or "0")[:30]) - len(fraction)
-    significant = digits.rstrip("0")
-    return sign == "-", significant, power + len(digits) - len(significant)
+def exact(text: str) -> Decimal | None:
+    """The number that the text is, or None. Decimal alone would take "NaN", "1_0", ".5" and other digits, too."""
+    if not set(text) <= set("0123456789+-.eE") or not text.lstrip("+-")[:1].isdigit():
+        return None
+    digits, e, exponent = text.lower().partition("e")
+    try:
+        # An exponent beyond what Decimal can hold is as good as the largest.
+        return Decimal(f"{digits}e{max(-(10**15), min(10**15, int(exponent)))}" if e else digits)
+    except (InvalidOperation, ValueError):
+        return None

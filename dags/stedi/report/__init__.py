@@ -1,1 +1,1 @@
-"""The report of a run."""
+"""What a run did, for people: the operator, the page, its charts."""

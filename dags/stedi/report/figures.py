@@ -1,62 +1,21 @@
-"""The pictures of the report. Each is drawn for a width in inches, so that a phone gets one of its own.
+"""The charts of the report as SVG without a library: font and colours, light or dark, come from the page."""
 
-matplotlib takes a second to load: import this module where a report is made, not where a DAG is parsed.
-"""
-
-import io
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import NamedTuple
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.path import Path
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from markupsafe import Markup
 
-# The colours of the light theme. In the page each becomes the CSS variable of its name, which the dark theme redefines.
-INK, MUTED, LINE = "#1c2733", "#5d6b79", "#d5dce3"
-KEPT, REPEATED, FILTERED, REFUSED = "#0d7d7f", "#93a1ae", "#c98a1b", "#c2303a"
-COLOURS = {
-    INK: "ink",
-    MUTED: "muted",
-    LINE: "line",
-    KEPT: "kept",
-    REPEATED: "repeated",
-    FILTERED: "filtered",
-    REFUSED: "refused",
-}
-OUTCOMES = {"kept": KEPT, "duplicate": REPEATED, "superseded": REPEATED, "filtered": FILTERED, "refused": REFUSED}
-#: Inches below which a picture is drawn for a phone.
-NARROW = 5
-#: The way of each delivered record: the landing table, then job by job.
-WAYS = {
-    "customer_landing": ["customer_trusted", "customers_curated"],
-    "accelerometer_landing": ["accelerometer_trusted", "machine_learning_curated"],
-    "step_trainer_landing": ["step_trainer_trusted", "machine_learning_curated"],
-}
-STYLE = {
-    "font.size": 8.5,
-    "svg.fonttype": "none",  # text stays text
-    "text.parse_math": False,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": LINE,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
+#: Units across a chart, which fills the width of its card.
+WIDTH = 800
+#: {outcome: colour of the page}, in the order in which a band shows them.
+OUTCOMES = {
+    "kept": "kept",
+    "duplicate": "repeated",
+    "superseded": "repeated",
+    "filtered": "filtered",
+    "rejected": "rejected",
 }
 
 
@@ -80,212 +39,208 @@ class Check(NamedTuple):
     violations: int | None
 
 
-class Cost(NamedTuple):
-    """What a Glue job run took: seconds of its execution, DPU-seconds."""
+class _Svg:
+    """A drawing that grows; colours are names of the page's CSS variables."""
 
-    job: str
-    state: str
-    seconds: float
-    dpu_seconds: float
+    def __init__(self) -> None:
+        self.elements: list[Markup] = []
 
+    def finish(self, height: float) -> Markup:
+        start = Markup('<svg viewBox="0 0 {} {:.0f}" aria-hidden="true">').format(WIDTH, height)
+        return start + Markup("\n").join(self.elements) + Markup("</svg>")
 
-def png(draw: Callable[[float], Figure], width: float) -> bytes:
-    """A picture in the light theme."""
-    with rc_context(STYLE), io.BytesIO() as file:
-        draw(width).savefig(file, format="png", dpi=150, facecolor="white")
-        return file.getvalue()
+    def path(self, points: str, *, fill: str = "", stroke: str = "", opacity: float = 1) -> None:
+        style = f"fill:var(--{fill})" if fill else f"fill:none;stroke:var(--{stroke});stroke-width:1.5"
+        self.elements.append(Markup('<path d="{}" style="{};opacity:{}"/>').format(points, style, opacity))
 
+    def box(self, x: float, y: float, width: float, height: float, colour: str, hint: str = "") -> None:
+        box = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" style="fill:var(--{})">{}</rect>')
+        title = Markup("<title>{}</title>").format(hint) if hint else ""
+        self.elements.append(box.format(x, y, width, height, colour, title))
 
-def svg(draw: Callable[[float], Figure], width: float) -> str:
-    """A picture as an SVG element that takes its colours and its font from the page."""
-    with rc_context(STYLE), io.StringIO() as file:
-        draw(width).savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        text = file.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text)
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", re.sub(r"font-family: [^;]*; ", "", text))
-    for colour, name in COLOURS.items():
-        text = text.replace(colour, f"var(--{name})")
-    return text
+    def text(
+        self, x: float, y: float, text: str, *, colour: str = "ink", anchor: str = "start", bold: bool = False
+    ) -> None:
+        style = f"fill:var(--{colour})" + (";font-weight:600" if bold else "")
+        label = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}" style="{}">{}</text>')
+        self.elements.append(label.format(x, y, anchor, style, text))
 
 
-def flow(audit: Sequence[Outcome], width: float) -> Figure:
-    """Where the delivered records went: for each landing table a band that is as wide as all of its records."""
-    lanes = [_lane(audit, landing, jobs) for landing, jobs in WAYS.items()]
-    narrow, column, bar, band, slot = width < NARROW, width / 3, 0.09, 0.6, 0.18
-    above = 0.62 if narrow else 0.46
-    depths = []
-    for stages, _ in lanes:
-        left = [sum(row.outcome != "kept" for row in found) for _, _, found in stages]
-        depths.append(above + band + 0.35 + slot * (sum(left) if narrow else max(left)))
-    figure = Figure(figsize=(width, sum(depths)))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, width), ylim=(sum(depths), 0))
-    axes.axis("off")
-    for number, (stages, (last, written)) in enumerate(lanes):
-        top, whole = sum(depths[:number]) + above, stages[0][1]
-        y = top + band + 0.12
-        for step, (source, read, found) in enumerate(stages):
-            scale = band / whole if whole else 0
-            x, following = step * column, (step + 1) * column if step + 1 < len(stages) else width - bar
-            _node(axes, x, top, bar, read * scale, source, read, narrow)
-            below, y = top, y if narrow else top + band + 0.12
-            for row in found:
-                colour = OUTCOMES[row.outcome]
+def flow(
+    audit: Sequence[Outcome],
+    lineage: Mapping[str, Sequence[str]],
+    read: Mapping[tuple[str, str], int],
+    written: Mapping[str, int],
+) -> Markup:
+    """Where every record went: for each landing table a band, as wide as its records are many.
+
+    ``read`` is {(job, source): records}, ``written`` {table: rows}.
+    """
+    svg, top, bar, band, slot = _Svg(), 34.0, 7, 54, 17
+    for landing, jobs in lineage.items():
+        whole = read.get((jobs[0], landing), 0)
+        scale, column, deepest, source, kept = band / whole if whole else 0, WIDTH / len(jobs), top + band, landing, 0
+        for step, job in enumerate(jobs):
+            x, upper, y = step * column, top, top + band + 16
+            _node(svg, x, top, (bar, read.get((job, source), 0) * scale), source, read.get((job, source)))
+            found = [row for row in audit if (row.job, row.source) == (job, source) and row.records]
+            kept = sum(row.records for row in found if row.outcome == "kept")
+            for row in sorted(found, key=lambda row: (list(OUTCOMES).index(row.outcome), -row.records)):
+                thick, colour = max(row.records * scale, 1), OUTCOMES[row.outcome]
                 if row.outcome == "kept":
                     _ribbon(
-                        axes, (x + bar, below), (following, below), row.records * scale, row.records * scale, colour
+                        svg,
+                        (x + bar, upper),
+                        (x + column - (bar if job == jobs[-1] else 0), upper),
+                        thick,
+                        thick,
+                        colour,
                     )
                 else:
-                    thick = max(row.records * scale, 0.012)
-                    _ribbon(axes, (x + bar, below), (x + 0.45, y - 0.05), thick, min(thick, 0.1), colour)
-                    what = f"{row.records:,} {row.outcome}" + (f": {row.reason}" if row.reason else "")
-                    axes.text(x + 0.5, y, what, color=colour, va="center")
-                    y += slot
-                below += row.records * scale
-        end = sum(row.records for row in stages[-1][2] if row.outcome == "kept")
-        _node(axes, width - bar, top, bar, end * scale, last, end if written is None else written, narrow, "right")
-    return figure
-
-
-def _lane(audit: Sequence[Outcome], landing: str, jobs: list[str]) -> tuple[list[tuple], tuple[str, int | None]]:
-    """The stages of a landing table's records (source, records read, what became of them: kept first), and the last
-    table with its rows."""
-    stages, source = [], landing
-    for job in jobs:
-        own = [row for row in audit if (row.job, row.source) == (job, source) and row.records]
-        found = [row for row in own if row.outcome in OUTCOMES]
-        found.sort(key=lambda row: (list(OUTCOMES).index(row.outcome), -row.records))
-        stages.append((source, sum(row.records for row in own if row.outcome == "read"), found))
-        source = job
-    written = next((row.records for row in audit if (row.source, row.outcome) == (source, "written")), None)
-    return stages, (source, written)
+                    _ribbon(svg, (x + bar, upper), (x + 40, y - 4), thick, min(thick, 8), colour)
+                    reason = f": {row.reason}" if row.reason else ""
+                    svg.text(x + 46, y + 4, f"{row.records:,} {row.outcome}{reason}")
+                    deepest, y = max(deepest, y), y + slot
+                upper += row.records * scale
+            source = job
+        _node(svg, WIDTH - bar, top, (bar, kept * scale), source, written.get(source), last=True)
+        top = deepest + 62
+    return svg.finish(top - 44)
 
 
 def _node(
-    axes: Axes, x: float, top: float, bar: float, height: float, name: str, rows: int, narrow: bool, side: str = "left"
+    svg: _Svg, x: float, y: float, size: tuple[float, float], name: str, rows: int | None, *, last: bool = False
 ) -> None:
-    axes.add_patch(Rectangle((x, top), bar, max(height, 0.012), color=INK, linewidth=0))
-    at = x if side == "left" else x + bar
-    axes.text(at, top - 0.21, _in_two(name, "_") if narrow else name, ha=side, va="bottom", fontweight="bold")
-    axes.text(at, top - 0.05, f"{rows:,}", ha=side, va="bottom", color=MUTED)
+    svg.box(x, y, size[0], max(size[1], 1), "ink")
+    at, anchor = (x + size[0], "end") if last else (x, "start")
+    svg.text(at, y - 20, name, anchor=anchor, bold=True)
+    svg.text(at, y - 6, "not known" if rows is None else f"{rows:,}", anchor=anchor, colour="muted")
 
 
-def _ribbon(axes: Axes, begin: tuple, end: tuple, thick: float, thick_at_end: float, colour: str) -> None:
-    """A band between two points, each its upper edge."""
-    (x, y), (x2, y2), middle = begin, end, (begin[0] + end[0]) / 2
-    points = [(x, y), (middle, y), (middle, y2), (x2, y2), (x2, y2 + thick_at_end), (middle, y2 + thick_at_end)]
-    points += [(middle, y + thick), (x, y + thick), (x, y)]
-    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
-    axes.add_patch(PathPatch(Path(points, codes), facecolor=colour, alpha=0.55, linewidth=0))
+def _ribbon(
+    svg: _Svg, start: tuple[float, float], end: tuple[float, float], thick: float, thick_at_end: float, colour: str
+) -> None:
+    """A band between two points, each its upper corner."""
+    (x, y), (x2, y2), middle = start, end, (start[0] + end[0]) / 2
+    svg.path(
+        f"M{x:.1f} {y:.1f}C{middle:.1f} {y:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}v{thick_at_end:.1f}"
+        f"C{middle:.1f} {y2 + thick_at_end:.1f} {middle:.1f} {y + thick:.1f} {x:.1f} {y + thick:.1f}z",
+        fill=colour,
+        opacity=0.6,
+    )
 
 
-def _in_two(name: str, before: str) -> str:
-    """A name on two lines, the second of which starts with the last ``before``."""
-    first, found, last = name.rpartition(before)
-    return f"{first}\n{found}{last}" if first else name
-
-
-def history(checks: Sequence[Check], sizes: Sequence[tuple[str, str, int]], width: float) -> Figure:
-    """The last runs, the oldest first: what the checks found, and the rows of each table."""
-    runs = list(dict.fromkeys(check.run_id for check in checks))
+def history(checks: Sequence[Check], sizes: Sequence[tuple[str, str, int]], tables: Sequence[str]) -> Markup:
+    """The last runs, the oldest first: what each check found, and (run, table, rows) as a line a table."""
+    runs = {check.run_id: check.checked_at for check in checks}
     names = list(dict.fromkeys(check.name for check in checks))
-    tables = list(dict.fromkeys(table for ways in WAYS.values() for table in ways))
-    narrow = width < NARROW
-    row = 0.3 if narrow else 0.21
-    # The columns of the picture are the runs, in the same place in both parts of it.
-    figure = Figure(figsize=(width, 0.8 + row * len(names) + 0.62 * len(tables)), layout="constrained")
-    heights = {"height_ratios": [row * max(len(names), 1), *[0.42] * len(tables)]}
-    grid, *plots = figure.subplots(1 + len(tables), 1, sharex=True, gridspec_kw=heights)
+    svg, left, row, plot = _Svg(), 236, 19, 46
+    cell = (WIDTH - left) / max(len(runs), 8)  # a few runs do not fill the width
+    column = {run: left + cell * number for number, run in enumerate(runs)}
+    for number, name in enumerate(names):
+        svg.text(0, number * row + 13, name)
     for check in checks:
-        colour = KEPT if check.state == "success" else REFUSED if check.violations else REPEATED
-        x, y = runs.index(check.run_id), names.index(check.name)
-        grid.add_patch(Rectangle((x - 0.42, y - 0.4), 0.84, 0.8, color=colour, linewidth=0))
+        x, y = column[check.run_id], float(names.index(check.name) * row)
+        colour = "kept" if check.state == "success" else "rejected" if check.violations else "repeated"
+        svg.box(x + 1, y + 1, cell - 2, row - 2, colour, f"{check.run_id}: {check.name}, {check.state}")
         if check.violations:
-            grid.text(x, y, f"{check.violations:,}", color="white", ha="center", va="center", fontsize=7)
-    grid.set_title("violations of each check")
-    grid.set(yticks=range(len(names)), yticklabels=[_label(name, narrow) for name in names])
-    # A few runs do not fill the width.
-    grid.set(xlim=(min(-0.5, len(runs) - 6.5), len(runs) - 0.5), ylim=(max(len(names), 1) - 0.5, -0.5))
-    grid.grid(False)
-    grid.tick_params(length=0)
-    for axes, table in zip(plots, tables, strict=True):
-        points = [(runs.index(run), rows) for run, name, rows in sizes if name == table and run in runs]
-        if points:
-            axes.plot(*zip(*points, strict=True), color=KEPT, marker="o", markersize=3, linewidth=1.4)
-        most = max([rows for _, rows in points] + [1])
-        axes.set(ylim=(0, 1.25 * most), yticks=[0, most], yticklabels=["0", f"{most:,}"])
-        axes.set_title(f"rows of {table}", pad=2, fontsize=8)
-        axes.tick_params(length=0)
-    at = {check.run_id: datetime.fromtimestamp(check.checked_at / 1000, UTC) for check in checks}
-    every = -(-max(len(runs), 6) // max(2, int((width - 2.2) / 0.55)))
-    shown = [number for number in range(len(runs)) if (len(runs) - 1 - number) % every == 0]
-    plots[-1].set_xticks(shown, [f"{at[runs[number]]:%d %b\n%H:%M}" for number in shown])
-    return figure
+            svg.text(x + cell / 2, y + 13, _short(check.violations), colour="card", anchor="middle", bold=True)
+    top = len(names) * row + 12.0
+    for table in tables:
+        rows = {run: count for run, name, count in sizes if name == table and run in column}
+        most, bottom = max(rows.values(), default=0), top + plot - 8
+        svg.text(0, bottom - 14, table)
+        svg.text(0, bottom + 1, f"up to {most:,} rows" if rows else "no rows known", colour="muted")
+        svg.path(f"M{left} {bottom:.1f}H{WIDTH}", stroke="line")
+        points = [(column[run] + cell / 2, bottom - 28 * count / max(most, 1)) for run, count in rows.items()]
+        svg.path("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) if points else "", stroke="kept")
+        for (x, y), (run, count) in zip(points, rows.items(), strict=True):
+            svg.box(x - 2.5, y - 2.5, 5, 5, "kept", f"{run}: {count:,} rows")
+        top += plot
+    every = -(-48 // int(cell))
+    for number, (run, checked_at) in enumerate(runs.items()):
+        if (len(runs) - 1 - number) % every == 0:
+            at = datetime.fromtimestamp(checked_at / 1000, UTC)
+            svg.text(column[run] + cell / 2, top + 10, f"{at.day} {at:%b}", colour="muted", anchor="middle")
+            svg.text(column[run] + cell / 2, top + 24, f"{at:%H:%M}", colour="muted", anchor="middle")
+    return svg.finish(top + 30)
 
 
-def _label(check: str, narrow: bool) -> str:
-    return check.replace("cardinality_", "cardinality_\n") if narrow else check
+def _short(number: int) -> str:
+    return f"{number}" if number < 1000 else f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.0f}M"
 
 
-def consent(days: Sequence[tuple[int, int, int]], width: float) -> Figure:
-    """(day since 1970, registered on it, agreed on it) as how many people were registered, and share, at each time."""
-    figure, axes = _axes(width, 2.6)
-    at = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day) for day, _, _ in days]
-    for column, colour, what, above in ((1, MUTED, "registered", "bottom"), (2, KEPT, "share for research", "top")):
-        total, line = 0, []
-        for row in days:
-            total += row[column]
-            line.append(total)
-        if line:
-            axes.step(at, line, where="post", color=colour, linewidth=1.6)
-            axes.text(at[-1], line[-1], f" {line[-1]:,}\n {what}", color=colour, va=above)
-    if at:
-        axes.set_xlim(
-            at[0] - timedelta(days=1), max(at[-1], at[0] + timedelta(days=6))
-        )  # whole days, on a short axis too
-    locator = AutoDateLocator(minticks=2, maxticks=5 if width < NARROW else 9)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_ylim(bottom=0)
-    axes.set_title("people", pad=20)
-    return figure
+def consent(days: Sequence[tuple[int, int, int]]) -> Markup:
+    """(day since 1970, people registered on it, people agreed on it), as two lines that add up."""
+    svg, left, right, top, bottom = _Svg(), 44, 640, 16, 204
+    registered, agreed = (list(accumulate(row[number] for row in days)) for number in (1, 2))
+    first, last, most = days[0][0], max(days[-1][0], days[0][0] + 4), max(registered[-1], agreed[-1], 1)
 
+    def x(day: float) -> float:
+        return left + (right - left) * (day - first) / (last - first)
 
-def coverage(covered: Sequence[tuple[int, int]], readings: Sequence[tuple[int, int]], width: float) -> Figure:
-    """Two distributions over customers: (percent of its instants, customers), (readings, customers)."""
-    stacked = width < NARROW
-    figure = Figure(figsize=(width, 4.4 if stacked else 2.5), layout="constrained")
-    first, second = figure.subplots(2, 1) if stacked else figure.subplots(1, 2)
-    for axes, rows, bins, title in (
-        (
-            first,
-            covered,
-            range(0, 105, 5),
-            "customers by the share (%) of their device's instants\nwith a reading of theirs",
-        ),
-        (second, readings, 20, "customers by number of\naccelerometer readings"),
+    def y(people: float) -> float:
+        return bottom - (bottom - top) * people / most
+
+    for tick in _ticks(0, most, 4):
+        svg.path(f"M{left} {y(tick):.1f}H{right}", stroke="line")
+        svg.text(left - 6, y(tick) + 4, f"{tick:,}", colour="muted", anchor="end")
+    for number in range(5):
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=first + (last - first) * number // 4)
+        svg.text(
+            x(first + (last - first) * number // 4),
+            bottom + 18,
+            f"{at.day} {at:%b %Y}",
+            colour="muted",
+            anchor="middle",
+        )
+    for totals, colour, what, lower in (
+        (registered, "muted", "registered", -4),
+        (agreed, "kept", "share for research", 14),
     ):
-        numbers, weights = zip(*rows, strict=True) if rows else ((), ())
-        axes.hist(numbers, bins=bins, weights=weights, color=KEPT, rwidth=0.9)
-        axes.set_title(title, fontsize=8.5)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.grid(False, axis="x")
-    return figure
+        steps = "".join(f"H{x(day[0]):.1f}V{y(total):.1f}" for day, total in zip(days, totals, strict=True))
+        svg.path(f"M{x(first):.1f} {bottom}{steps}H{right}", stroke=colour)
+        svg.text(right + 8, y(totals[-1]) + lower, f"{totals[-1]:,} {what}", colour=colour, bold=True)
+    return svg.finish(bottom + 26)
 
 
-def cost(jobs: Sequence[Cost], scanned: Sequence[tuple[str, int]], width: float) -> Figure:
-    """The seconds of each Glue job with its DPU-seconds, and the bytes that each check scanned in Athena."""
-    narrow = width < NARROW
-    figure = Figure(figsize=(width, 1.1 + (0.3 if narrow else 0.24) * (len(jobs) + len(scanned))), layout="constrained")
-    first, second = figure.subplots(2, 1, gridspec_kw={"height_ratios": [max(len(jobs), 1), max(len(scanned), 1)]})
-    seconds = [(job.job, job.seconds, f"{job.seconds:,.0f} s, {job.dpu_seconds:,.0f} DPU-s") for job in jobs]
-    _bars(first, "seconds of each job", seconds, narrow)
-    _bars(second, "scanned by each check", [(name, count, size(count)) for name, count in scanned], narrow)
-    return figure
+def coverage(covered: Sequence[tuple[int, int]], readings: Sequence[tuple[int, int]]) -> Markup:
+    """Two histograms of customers: by the percentage of instants covered, and by number of readings."""
+    svg = _Svg()
+    _histogram(svg, 0, "customers by coverage of their device's instants (%)", covered, range(0, 105, 5))
+    low, high = min((n for n, _ in readings), default=0), max((n for n, _ in readings), default=0)
+    width = -(-(high - low + 1) // 20)
+    _histogram(svg, 420, "customers by number of readings", readings, range(low, high + width + 1, width))
+    return svg.finish(210)
+
+
+def _histogram(svg: _Svg, left: float, title: str, rows: Sequence[tuple[int, int]], bins: range) -> None:
+    left, width, top, bottom = left + 34, 340, 34, 180
+    counts = [0] * (len(bins) - 1)
+    for number, customers in rows:
+        counts[min((number - bins.start) // bins.step, len(counts) - 1)] += customers
+    most, bar = max([*counts, 1]), width / len(counts)
+    svg.text(left, 14, title, bold=True)
+    for tick in _ticks(0, most, 3):
+        y = bottom - (bottom - top) * tick / most
+        svg.path(f"M{left} {y:.1f}h{width}", stroke="line")
+        svg.text(left - 6, y + 4, f"{tick:,}", colour="muted", anchor="end")
+    for number, count in enumerate(counts):
+        height = (bottom - top) * count / most
+        lowest = bins[number]
+        hint = f"{lowest:,} to {lowest + bins.step:,}: {count:,} customers"
+        svg.box(left + bar * number + 1, bottom - height, bar - 2, height, "kept", hint)
+    for tick in _ticks(bins.start, bins[-1], 5):
+        x = left + bar * (tick - bins.start) / bins.step
+        svg.text(x, bottom + 18, f"{tick:,}", colour="muted", anchor="middle")
+
+
+def _ticks(low: int, high: int, most: int) -> list[int]:
+    """Round numbers from ``low`` to ``high``, about ``most`` of them."""
+    step = next(
+        factor * 10**power for power in range(20) for factor in (1, 2, 5) if factor * 10**power * most >= high - low
+    )
+    return list(range(-(-low // step) * step, high + 1, step))
 
 
 def size(count: float) -> str:
@@ -295,47 +250,3 @@ def size(count: float) -> str:
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:,.1f} TB"
-
-
-def _bars(axes: Axes, title: str, rows: Sequence[tuple[str, float, str]], narrow: bool) -> None:
-    axes.barh([_label(name, narrow) for name, _, _ in rows], [value for _, value, _ in rows], color=KEPT, height=0.66)
-    for number, (_, value, label) in enumerate(rows):
-        axes.text(value, number, f" {label}", va="center", color=INK)
-    axes.invert_yaxis()
-    axes.set_xlim(0, (2.4 if narrow else 1.4) * max([value for _, value, _ in rows] + [1]))
-    axes.set_title(title)
-    axes.grid(False)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(length=0)
-
-
-def table(name: str, total: int, columns: Sequence[str], rows: Sequence[Sequence[str | None]], width: float) -> Figure:
-    """A query's result as it would stand on a page: the first rows of ``total``."""
-    height, heads = 0.21 * (len(rows) + 1) + 0.6, [re.sub(r"(asof)?date$", r"\n\g<0>", column) for column in columns]
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.axis("off")
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    axes.text(0.08, 0.16, name, fontweight="bold", va="center")
-    axes.text(width - 0.08, 0.16, f"{len(rows)} of {total:,} rows, masked", color=MUTED, ha="right", va="center")
-    letters = [max(map(len, [*head.split("\n"), *(row[i] or "" for row in rows)])) + 2 for i, head in enumerate(heads)]
-    inch = (width - 0.16) / sum(letters)
-    places = [0.08 + inch * sum(letters[:i]) for i in range(len(columns))]
-    small = min(8.5, inch * 72 / 0.62)
-    for i, head in enumerate(heads):
-        axes.text(places[i], 0.42, head, fontsize=small, fontweight="bold", va="center", color=MUTED)
-        for number, row in enumerate(rows):
-            at = 0.5 + 0.21 * (number + 1)
-            axes.text(places[i], at, row[i] or "-", fontsize=small, va="center", color=INK if row[i] else REPEATED)
-    for number in range(len(rows) + 1):
-        at = 0.5 + 0.21 * (number + 0.5)
-        axes.plot([0.05, width - 0.05], [at, at], color=LINE, linewidth=0.6)
-    return figure
-
-
-def _axes(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    return figure, axes

@@ -1,4 +1,4 @@
--- What became of the records of this run.
+-- Where the records of this run went.
 select job, source, outcome, reason, records
 from {{ lake.database }}.job_audit
 where run_id = '{{ run_id }}'

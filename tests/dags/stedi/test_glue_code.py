@@ -43,7 +43,9 @@ def test_changed_code_gets_another_location_and_the_old_stays(s3, bucket, glue_s
     assert content(s3, before["shared"]) != content(s3, after["shared"])
 
 
-def test_the_projects_own_jobs_share_the_package_lakehouse(s3, bucket):
+def test_the_projects_own_jobs_share_the_package_lakehouse_with_the_description_of_the_tables(s3, bucket):
     locations = upload_code(s3, Path(__file__).resolve().parents[3] / "glue_scripts", bucket)
     assert locations["lakehouse"].endswith("/lakehouse.zip")
     assert locations["customer_trusted"].endswith("/customer_trusted.py")
+    names = zipfile.ZipFile(io.BytesIO(content(s3, locations["lakehouse"]))).namelist()
+    assert {"lakehouse/__init__.py", "lakehouse/tables.toml"} <= set(names)

@@ -1,5 +1,6 @@
-"""The Glue task against the local AWS: what it does with a run of its job that is at work already."""
+"""The Glue task against the local AWS: taking over a job run that is running already, and what it logs."""
 
+import time
 import uuid
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import service
-from stedi.glue_job import glue_job
+from stedi.glue_job import _Hook, glue_job, log_glue_reason
 from stedi.settings import Settings
 
 JOB = "customer_trusted"
@@ -49,3 +50,28 @@ def test_a_job_run_that_has_ended_is_not_taken_over(aws, submit):
     while glue.get_job_run(JobName=JOB, RunId=first)["JobRun"]["JobRunState"] != "STOPPED":
         pass
     assert submit("one") != first
+
+
+def test_the_reason_of_a_failed_job_run_is_logged(aws, submit, s3, bucket, caplog):
+    s3.put_object(Bucket=bucket, Key="sleeper.py", Body="raise ValueError('no readings')")
+    run_id = submit("one")
+    while aws.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]["JobRunState"] != "FAILED":
+        time.sleep(0.1)
+    task_instance = SimpleNamespace(xcom_pull=lambda task_ids, key: run_id)
+    log_glue_reason({"task": SimpleNamespace(task_id=JOB, job_name=JOB), "ti": task_instance})
+    [logged] = [message for message in caplog.messages if run_id in message]
+    assert logged.startswith(f"Glue job {JOB}, run {run_id}: ")
+    assert logged.endswith("ValueError: no readings")
+
+
+def test_the_polling_messages_do_not_bury_what_the_job_says(aws_environment, capsys):
+    log = _Hook(job_name=JOB).log
+    log.info("Polling for AWS Glue Job %s current run state with status %s", JOB, "RUNNING")
+    log.info("No new log from the Glue Job in /aws-glue/jobs/output")
+    log.info("Glue Job Run %s Logs", "/aws-glue/jobs/output")
+    log.warning("No new Glue driver logs so far.")
+    printed = capsys.readouterr().out
+    assert "Glue Job Run /aws-glue/jobs/output Logs" in printed
+    assert "No new Glue driver logs" in printed
+    assert "Polling" not in printed
+    assert "No new log from" not in printed

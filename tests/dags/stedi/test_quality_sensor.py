@@ -1,5 +1,6 @@
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import TimeoutPosix
 
 from stedi.quality_sensor import AthenaQualitySensor
 
@@ -15,16 +16,28 @@ class TaskInstance:
 
 
 @pytest.fixture
-def poke(aws_environment, bucket):
+def sensor(aws_environment, bucket):
+    def create(query, **settings):
+        return AthenaQualitySensor(
+            task_id="consent",
+            query=query,
+            database="default",
+            output_location=f"s3://{bucket}/",
+            poll_seconds=0.05,
+            **settings,
+        )
+
+    return create
+
+
+@pytest.fixture
+def poke(sensor):
     """Asks a sensor once; gives what it returned and what it pushed."""
 
     def ask(query):
-        sensor = AthenaQualitySensor(
-            task_id="consent", query=query, database="default", output_location=f"s3://{bucket}/", poll_seconds=1
-        )
         task_instance = TaskInstance()
         try:
-            return sensor.poke({"ti": task_instance}), task_instance.pushed
+            return sensor(query).poke({"ti": task_instance}), task_instance.pushed
         except AirflowException as error:
             return error, task_instance.pushed
 
@@ -62,13 +75,13 @@ def test_a_query_that_fails_is_an_ordinary_failure_with_athenas_reason(poke):
     assert "does not exist" in str(error)
 
 
-def test_a_check_that_is_none_is_refused(poke):
+def test_a_query_that_is_no_check_fails_at_once(poke):
     error, _ = poke("select 1 as one")
     assert type(error) is AirflowFailException
     assert "returns one row with ready and violations" in str(error)
 
 
-def test_a_check_without_a_row_is_refused(poke):
+def test_a_check_without_a_row_fails_at_once(poke):
     error, _ = poke("select true as ready, 0 as violations where 1 = 0")
     assert type(error) is AirflowFailException
     assert "returned 0 rows" in str(error)
@@ -77,3 +90,23 @@ def test_a_check_without_a_row_is_refused(poke):
 def test_several_violation_rows_do_not_pass_for_one(poke):
     error, _ = poke("select true as ready, 0 as violations union all select true, 1")
     assert type(error) is AirflowFailException
+
+
+def test_a_check_may_take_longer_than_120_polls(poke, slow_query, monkeypatch):
+    polls = []
+    monkeypatch.setattr("stedi.athena.time.sleep", polls.append)
+    returned, _ = poke(slow_query(40))
+    assert len(polls) > 120
+    assert returned.is_done
+
+
+def test_the_tasks_timeout_stops_the_query(sensor, slow_query, unfinished_queries):
+    with pytest.raises(AirflowTaskTimeout), TimeoutPosix(1):
+        sensor(slow_query()).poke({"ti": TaskInstance()})
+    assert unfinished_queries() == []
+
+
+def test_the_sensors_own_timeout_leaves_no_query_running(sensor, unfinished_queries):
+    with pytest.raises(AirflowSensorTimeout):
+        sensor("select false as ready, 0 as violations", timeout=0.1, poke_interval=0.1).execute({"ti": TaskInstance()})
+    assert unfinished_queries() == []

@@ -1,12 +1,14 @@
 """What create_tables does to tables that are new, that exist, and that cannot become what is described."""
 
+import uuid
 from dataclasses import replace
 
 import pytest
+from athena_client import Athena
 
 from lakehouse.tables import Column
 from stedi.settings import Settings
-from stedi.table_definitions import IncompatibleTablesError, existing_columns, statements
+from stedi.table_definitions import IncompatibleTablesError, create, existing_columns, statements
 from stedi.tables import TABLES
 
 TABLE = TABLES["accelerometer_trusted"]
@@ -65,3 +67,19 @@ def test_the_catalog_tells_which_columns_a_table_has_now(aws, bucket, aws_enviro
     ]
     glue.create_table(DatabaseName=bucket, TableInput={"Name": "t", "StorageDescriptor": {"Columns": columns}})
     assert existing_columns(glue, bucket) == {"t": {"here": "bigint"}}
+
+
+def test_a_column_that_is_described_later_is_added_and_is_null_in_the_rows_that_are_there(
+    aws, s3, bucket, aws_environment
+):
+    settings = Settings(bucket=bucket, database=f"later_{uuid.uuid4().hex[:8]}", poll_seconds=0.1)
+    athena, glue = Athena(aws, bucket, settings.database), aws.client("glue")
+    for table in (TABLE, TABLES["check_audit"]):
+        assert create([table], glue, settings) == [table.name]
+        if table.format == "iceberg":
+            athena.query(f"insert into {table.name} values ('ada@example.com', 1, 0.5, 0.5, 0.5)")
+        else:
+            s3.put_object(Bucket=bucket, Key=f"{table.folder}/run.json", Body=b'{"run_id":"1"}\n')
+        assert create([with_column(table)], glue, settings) == [table.name]
+        assert create([with_column(table)], glue, settings) == []
+        assert athena.query(f"select temperature from {table.name}") == [[None]]

@@ -1,2 +1,0 @@
-CREATE DATABASE IF NOT EXISTS {{ lake.database }}
-COMMENT 'STEDI step trainer: landing, trusted and curated tables'
