@@ -21,7 +21,10 @@ from sqlglot.tokens import TokenType
 
 from local_aws.api import ApiError
 from local_aws.athena.catalog import Catalog, hive_name, is_iceberg, location_parts
-from local_aws.athena.statements import CATALOG, MalformedQuery, Refusal, not_supported, parse, translate
+from local_aws.athena.errors import MalformedQuery, NotSupported, QueryFailed
+from local_aws.athena.parse import parse
+from local_aws.athena.tables import CATALOG
+from local_aws.athena.translate import translate
 from local_aws.settings import ACCESS_KEY, PROJECT, REGION, LocalAws
 
 AT_ONCE = 4
@@ -178,7 +181,7 @@ class AthenaApi:
         try:
             location_parts(location)
             statement = parse(request["QueryString"], request.get("ExecutionParameters"))
-        except (MalformedQuery, Refusal) as error:
+        except (MalformedQuery, QueryFailed) as error:
             raise ApiError("InvalidRequestException", str(error)) from error
         number = str(uuid.uuid4())
         context = request.get("QueryExecutionContext") or {}
@@ -216,8 +219,8 @@ class AthenaApi:
                 execution.state, execution.started = "RUNNING", time.time()
                 await self._run(execution, scratch)
             state, reason = "SUCCEEDED", None
-        except Refusal as refusal:
-            state, reason = "FAILED", str(refusal).replace("{position}", "1:1")
+        except QueryFailed as error:
+            state, reason = "FAILED", str(error).replace("{position}", "1:1")
         except asyncio.CancelledError:
             state, reason = "CANCELLED", "Query cancelled by user"
         except Exception as error:
@@ -253,7 +256,7 @@ class AthenaApi:
         try:
             self._catalog.s3.put_object(Bucket=bucket, Key=key, Body=content)
         except self._catalog.s3.exceptions.NoSuchBucket:
-            raise Refusal(f"Unable to verify/create output bucket {bucket}") from None
+            raise QueryFailed(f"Unable to verify/create output bucket {bucket}") from None
 
     def _job(self, execution: Execution, query: exp.Expression, scratch: Path, arrow: bool = False) -> dict:
         """What the engine needs for one query."""
@@ -291,11 +294,11 @@ class AthenaApi:
         finally:
             await _end(process)
         if not line:
-            raise Refusal("EXCEEDED_LOCAL_MEMORY_LIMIT: the query's process was ended")
+            raise QueryFailed("EXCEEDED_LOCAL_MEMORY_LIMIT: the query's process was ended")
         answer = json.loads(line)
         execution.milliseconds = answer["milliseconds"]
         if "error" in answer:
-            raise Refusal(answer["error"])
+            raise QueryFailed(answer["error"])
         return answer
 
     def _prepare(self) -> None:
@@ -318,14 +321,14 @@ class AthenaApi:
     async def _insert(self, execution: Execution, insert: exp.Insert, scratch: Path) -> None:
         """INSERT INTO an Iceberg table: the rows come from the engine, and go in with one commit."""
         if insert.args.get("overwrite") or insert.args.get("returning") or insert.args.get("conflict"):
-            raise not_supported("this form of INSERT")
+            raise NotSupported("this form of INSERT")
         target = insert.this
         names = [column.name.lower() for column in target.expressions] if isinstance(target, exp.Schema) else None
         table = target.this if isinstance(target, exp.Schema) else target
         database, name = (table.db or execution.database).lower(), table.name.lower()
         found = await asyncio.to_thread(self._catalog.existing, database, name)
         if not is_iceberg(found):
-            raise not_supported("INSERT INTO a table that is not Iceberg")
+            raise NotSupported("INSERT INTO a table that is not Iceberg")
         job = await asyncio.to_thread(self._job, execution, insert.expression, scratch, True)
         await self._engine(execution, job)
         execution.written = await _to_its_end(self._append, database, name, names, Path(job["arrow"]))
@@ -341,11 +344,11 @@ class AthenaApi:
             given = reader.read_all()
         unknown = [column for column in names if column not in schema.names]
         if unknown:
-            raise Refusal(
+            raise QueryFailed(
                 f"COLUMN_NOT_FOUND: line 1:1: Insert column name does not exist in target table: {unknown[0]}"
             )
         if len(names) != given.num_columns:
-            raise Refusal(
+            raise QueryFailed(
                 f"TYPE_MISMATCH: line 1:1: Insert query has {given.num_columns} expression(s) but expected "
                 f"{len(names)} target column(s)"
             )
@@ -359,14 +362,14 @@ class AthenaApi:
                 columns.append(pa.nulls(given.num_rows, field_.type))
                 continue
             if not _coercible(column.type, field_.type):
-                raise Refusal(
+                raise QueryFailed(
                     f"TYPE_MISMATCH: line 1:1: Insert query has mismatched column types: Table: [{field_.type}], "
                     f"Query: [{column.type}] (column {field_.name})"
                 )
             try:
                 columns.append(column.cast(field_.type))
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise Refusal(f"INVALID_CAST_ARGUMENT: {field_.name}: {error}") from None
+                raise QueryFailed(f"INVALID_CAST_ARGUMENT: {field_.name}: {error}") from None
         table.append(pa.table(columns, schema=schema))
         return given.num_rows
 
@@ -385,7 +388,7 @@ class AthenaApi:
             elif kind == "VIEW":
                 self._create_view(execution, statement)
             else:
-                raise not_supported(f"CREATE {kind}")
+                raise NotSupported(f"CREATE {kind}")
             return []
         if isinstance(statement, exp.Drop):
             kind, (target,) = statement.kind.upper(), statement.args["tables"]
@@ -396,20 +399,20 @@ class AthenaApi:
                 place = (target.db or database).lower()
                 catalog.drop_table(place, target.name.lower(), bool(statement.args.get("exists")), kind)
             else:
-                raise not_supported(f"DROP {kind}")
+                raise NotSupported(f"DROP {kind}")
             return []
         if isinstance(statement, exp.Alter):
             actions = statement.args.get("actions") or []
             # Athena writes the columns in parentheses.
             if len(actions) != 1 or not isinstance(actions[0], exp.Schema):
-                raise not_supported("ALTER TABLE other than ADD COLUMNS (…)")
+                raise NotSupported("ALTER TABLE other than ADD COLUMNS (…)")
             table = statement.this
             catalog.add_columns((table.db or database).lower(), table.name.lower(), actions[0].expressions)
             return []
         for kind, pattern in _SHOW.items():
             if found := re.fullmatch(pattern, text, re.IGNORECASE):
                 return self._show(kind, {name: _plain(value) for name, value in found.groupdict().items()}, database)
-        raise not_supported(text.split()[0].upper() if text else "an empty statement")
+        raise NotSupported(text.split()[0].upper() if text else "an empty statement")
 
     def _show(self, kind: str, names: dict[str, str | None], database: str) -> list[str]:
         catalog = self._catalog
@@ -430,9 +433,9 @@ class AthenaApi:
 
     def _create_view(self, execution: Execution, statement: exp.Create) -> None:
         if isinstance(statement.this, exp.Schema):
-            raise not_supported("CREATE VIEW with a list of columns")
+            raise NotSupported("CREATE VIEW with a list of columns")
         if statement.args.get("exists"):
-            raise not_supported("CREATE VIEW IF NOT EXISTS")
+            raise NotSupported("CREATE VIEW IF NOT EXISTS")
         # The text itself is kept, as Athena does, not what a parser makes of it.
         begin = next(
             token.end for token in tokenize(execution.sql, read="athena") if token.token_type == TokenType.ALIAS
@@ -547,7 +550,7 @@ class AthenaApi:
     async def _get_database(self, request: dict) -> dict:
         try:
             found = await asyncio.to_thread(self._catalog.existing_database, request["DatabaseName"].lower())
-        except Refusal:
+        except QueryFailed:
             raise ApiError("MetadataException", f"Database {request['DatabaseName']} not found.") from None
         return {"Database": _database(found)}
 
@@ -558,7 +561,7 @@ class AthenaApi:
         name = request["TableName"].lower()
         try:
             found = await asyncio.to_thread(self._catalog.existing, request["DatabaseName"].lower(), name)
-        except Refusal:
+        except QueryFailed:
             raise ApiError("MetadataException", f"Table {request['TableName']} not found.") from None
         return {"TableMetadata": await asyncio.to_thread(self._table, found)}
 
@@ -566,7 +569,7 @@ class AthenaApi:
         pattern = re.compile(request.get("Expression") or ".*")
         try:
             found = await asyncio.to_thread(self._catalog.tables, request["DatabaseName"].lower())
-        except Refusal:
+        except QueryFailed:
             raise ApiError("MetadataException", f"Database {request['DatabaseName']} not found.") from None
         wanted = [table for table in found if pattern.fullmatch(table["Name"])]
         return {"TableMetadataList": [await asyncio.to_thread(self._table, table) for table in wanted]}

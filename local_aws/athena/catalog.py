@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from local_aws.athena.statements import CATALOG, Refusal, Table, View, not_supported
+from local_aws.athena.errors import NotSupported, QueryFailed
+from local_aws.athena.tables import CATALOG, Table, View
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws
 
 OPENX = "org.openx.data.jsonserde.JsonSerDe"
@@ -43,10 +44,10 @@ def athena_type(hive: str) -> str:
 
 
 def location_parts(location: str) -> tuple[str, str]:
-    """The bucket and the prefix (ending in / unless empty) of an S3 location; raises ``Refusal``."""
+    """The bucket and the prefix (ending in / unless empty) of an S3 location; raises ``QueryFailed``."""
     found = re.fullmatch(r"s3[an]?://([^/]+)/?(.*)", location)
     if not found:
-        raise Refusal(f"INVALID_TABLE_PROPERTY: Location '{location}' is not an S3 location")
+        raise QueryFailed(f"INVALID_TABLE_PROPERTY: Location '{location}' is not an S3 location")
     bucket, prefix = found.groups()
     return bucket, prefix.rstrip("/") + "/" if prefix.strip("/") else ""
 
@@ -85,19 +86,21 @@ class Catalog:
             return None
 
     def existing(self, database: str, table: str) -> dict:
-        """The table in the Glue Data Catalog; raises ``Refusal`` with {position} in it if there is none."""
+        """The table in the Glue Data Catalog; raises ``QueryFailed`` with {position} in it if there is none."""
         found = self.glue_table(database, table)
         if found is None:
             self.existing_database(database)
-            raise Refusal(f"TABLE_NOT_FOUND: line {{position}}: Table '{CATALOG}.{database}.{table}' does not exist")
+            raise QueryFailed(
+                f"TABLE_NOT_FOUND: line {{position}}: Table '{CATALOG}.{database}.{table}' does not exist"
+            )
         return found
 
     def existing_database(self, database: str) -> dict:
-        """The database in the Glue Data Catalog; raises ``Refusal`` with {position} in it if there is none."""
+        """The database in the Glue Data Catalog; raises ``QueryFailed`` with {position} in it if there is none."""
         try:
             return self.glue.get_database(Name=database)["Database"]
         except self.glue.exceptions.EntityNotFoundException:
-            raise Refusal(f"SCHEMA_NOT_FOUND: line {{position}}: Schema '{database}' does not exist") from None
+            raise QueryFailed(f"SCHEMA_NOT_FOUND: line {{position}}: Schema '{database}' does not exist") from None
 
     def databases(self) -> list[dict]:
         """All databases, by name."""
@@ -123,7 +126,7 @@ class Catalog:
                 return self._metadata_table(database, base, metadata_table, metadata)
             return self._iceberg(found, metadata, version)
         if metadata_table or version is not None:
-            raise Refusal(f"NOT_SUPPORTED: line {{position}}: {database}.{base} is not an Iceberg table")
+            raise QueryFailed(f"NOT_SUPPORTED: line {{position}}: {database}.{base} is not an Iceberg table")
         if found.get("TableType") == "VIRTUAL_VIEW":
             view = view_definition(found)
             return View(view["originalSql"], view.get("schema") or database)
@@ -219,7 +222,7 @@ class Catalog:
                     for row in inspect.partitions().to_pylist()
                 ]
         else:
-            raise not_supported(f"the metadata table ${kind}")
+            raise NotSupported(f"the metadata table ${kind}")
         types = {name: data_type(hive) for name, hive in columns.items()}
         return Table(types, _rows(types, rows))
 
@@ -227,13 +230,13 @@ class Catalog:
         storage = found["StorageDescriptor"]
         serde = storage.get("SerdeInfo", {})
         if serde.get("SerializationLibrary") != OPENX:
-            raise not_supported(f"reading tables with the SerDe {serde.get('SerializationLibrary')}")
+            raise NotSupported(f"reading tables with the SerDe {serde.get('SerializationLibrary')}")
         if found.get("PartitionKeys"):
-            raise not_supported("reading partitioned external tables")
+            raise NotSupported("reading partitioned external tables")
         properties = {key.lower(): value for key, value in (serde.get("Parameters") or {}).items()}
         for key in ("case.insensitive", "dots.in.keys"):
             if properties.get(key, "").lower() == ("false" if key == "case.insensitive" else "true"):
-                raise not_supported(f"{key} = {properties[key]}")
+                raise NotSupported(f"{key} = {properties[key]}")
         columns = {column["Name"].lower(): column["Type"] for column in storage["Columns"]}
         objects = self._objects(storage["Location"])
         source = {
@@ -260,7 +263,7 @@ class Catalog:
                 names = item["Key"][len(prefix) :].split("/")
                 if item["Size"] and not any(name.startswith(("_", ".")) for name in names):
                     if item["Key"].endswith((".bz2", ".snappy", ".lz4", ".zst", ".deflate")):
-                        raise not_supported(f"the compression of {item['Key']}")
+                        raise NotSupported(f"the compression of {item['Key']}")
                     found.append((f"s3://{bucket}/{item['Key']}", item["Size"]))
         return found
 
@@ -281,7 +284,7 @@ class Catalog:
             self.glue.create_database(DatabaseInput=table_input)
         except self.glue.exceptions.AlreadyExistsException:
             if not statement.args.get("exists"):
-                raise Refusal(
+                raise QueryFailed(
                     "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
                     f"AlreadyExistsException(message:Database {table_input['Name']} already exists)"
                 ) from None
@@ -291,12 +294,12 @@ class Catalog:
         name = name.lower()
         try:
             tables = self.tables(name)
-        except Refusal:
+        except QueryFailed:
             if if_exists:
                 return
-            raise Refusal(f"FAILED: SemanticException [Error 10072]: Database does not exist: {name}") from None
+            raise QueryFailed(f"FAILED: SemanticException [Error 10072]: Database does not exist: {name}") from None
         if tables and not cascade:
-            raise Refusal(
+            raise QueryFailed(
                 "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
                 f"InvalidOperationException(message:Database {name} is not empty. One or more tables exist.)"
             )
@@ -305,9 +308,9 @@ class Catalog:
         self.glue.delete_database(Name=name)
 
     def create_table(self, statement: exp.Create, database: str) -> None:
-        """CREATE EXTERNAL TABLE of OpenX JSON, or CREATE TABLE of Iceberg; raises ``Refusal`` for every other."""
+        """CREATE EXTERNAL TABLE of OpenX JSON, or CREATE TABLE of Iceberg; raises ``QueryFailed`` for every other."""
         if not isinstance(statement.this, exp.Schema):
-            raise not_supported("CREATE TABLE AS SELECT")
+            raise NotSupported("CREATE TABLE AS SELECT")
         table = statement.this.this
         database, name = (table.db or database).lower(), table.name.lower()
         self.existing_database(database)
@@ -315,20 +318,20 @@ class Catalog:
         columns = [_column(column) for column in statement.this.expressions]
         names = [column["Name"] for column in columns]
         if len(set(names)) < len(names):
-            raise Refusal("FAILED: SemanticException [Error 10036]: Duplicate column name")
+            raise QueryFailed("FAILED: SemanticException [Error 10036]: Duplicate column name")
         if "location" not in properties:
-            raise Refusal("INVALID_TABLE_PROPERTY: A table needs a LOCATION")
+            raise QueryFailed("INVALID_TABLE_PROPERTY: A table needs a LOCATION")
         location_parts(properties["location"])
         external = properties.pop("external", False)
         is_iceberg_wanted = properties["properties"].get("table_type", "").upper() == "ICEBERG"
         if external == is_iceberg_wanted:
-            raise not_supported(
+            raise NotSupported(
                 "CREATE EXTERNAL TABLE of Iceberg" if external else "CREATE TABLE that is neither EXTERNAL nor Iceberg"
             )
         if self.glue_table(database, name):
             if statement.args.get("exists"):
                 return
-            raise Refusal(
+            raise QueryFailed(
                 "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
                 f"AlreadyExistsException(message:Table {name} already exists.)"
             )
@@ -344,9 +347,9 @@ class Catalog:
             "CREATE EXTERNAL TABLE",
         )
         if properties.get("serde") != OPENX:
-            raise not_supported(f"CREATE EXTERNAL TABLE with anything but ROW FORMAT SERDE '{OPENX}'")
+            raise NotSupported(f"CREATE EXTERNAL TABLE with anything but ROW FORMAT SERDE '{OPENX}'")
         if properties.get("partitions"):
-            raise not_supported("PARTITIONED BY for external tables")
+            raise NotSupported("PARTITIONED BY for external tables")
         self.glue.create_table(
             DatabaseName=database,
             TableInput={
@@ -392,7 +395,7 @@ class Catalog:
             elif key.startswith(("vacuum_", "optimize_", "write_target_data_file_size")):
                 table_properties[key] = value
             else:
-                raise Refusal(f"INVALID_TABLE_PROPERTY: Unsupported table property key or value: {key} = {value}")
+                raise QueryFailed(f"INVALID_TABLE_PROPERTY: Unsupported table property key or value: {key} = {value}")
         number = iter(range(1, 10_000))
         fields = [
             NestedField(
@@ -408,7 +411,7 @@ class Catalog:
         partitions = []
         for source, transform, label in (_partition(p) for p in properties.get("partitions", [])):
             if source not in ids:
-                raise Refusal(f"COLUMN_NOT_FOUND: line 1:1: Column '{source}' cannot be resolved")
+                raise QueryFailed(f"COLUMN_NOT_FOUND: line 1:1: Column '{source}' cannot be resolved")
             partitions.append(PartitionField(ids[source], 1000 + len(partitions), transform, label))
         self.iceberg.create_table(
             (database, name),
@@ -424,9 +427,9 @@ class Catalog:
         if found is None:
             if if_exists:
                 return
-            raise Refusal(f"FAILED: SemanticException [Error 10001]: Table not found {database}.{name}")
+            raise QueryFailed(f"FAILED: SemanticException [Error 10001]: Table not found {database}.{name}")
         if (found.get("TableType") == "VIRTUAL_VIEW") != (kind == "VIEW") and not if_exists:
-            raise Refusal(f"FAILED: SemanticException: {database}.{name} is not a {kind.lower()}")
+            raise QueryFailed(f"FAILED: SemanticException: {database}.{name} is not a {kind.lower()}")
         self.glue.delete_table(DatabaseName=database, Name=name)
         if is_iceberg(found):
             metadata = found["Parameters"]["metadata_location"]
@@ -441,7 +444,7 @@ class Catalog:
         """CREATE VIEW, kept in the Glue Data Catalog as Athena keeps it. ``columns``: names and Hive types."""
         found = self.glue_table(database, name)
         if found and not (replace and found.get("TableType") == "VIRTUAL_VIEW"):
-            raise Refusal(f"ALREADY_EXISTS: line 1:1: View already exists: '{CATALOG}.{database}.{name}'")
+            raise QueryFailed(f"ALREADY_EXISTS: line 1:1: View already exists: '{CATALOG}.{database}.{name}'")
         definition = {
             "originalSql": sql,
             "catalog": CATALOG,
@@ -466,7 +469,7 @@ class Catalog:
     def add_columns(self, database: str, name: str, definitions: list[exp.ColumnDef]) -> None:
         """ALTER TABLE … ADD COLUMNS of an Iceberg table."""
         if not is_iceberg(self.existing(database, name)):
-            raise not_supported("ALTER TABLE ADD COLUMNS for tables that are not Iceberg")
+            raise NotSupported("ALTER TABLE ADD COLUMNS for tables that are not Iceberg")
         number = iter(range(100_000, 200_000))
         with self.iceberg.load_table((database, name)).update_schema() as update:
             for column in map(_column, definitions):
@@ -538,10 +541,10 @@ def is_iceberg(table: dict) -> bool:
 
 
 def view_definition(table: dict) -> dict:
-    """What a view of the Glue Data Catalog holds (originalSql, schema, columns); raises ``Refusal``."""
+    """What a view of the Glue Data Catalog holds (originalSql, schema, columns); raises ``QueryFailed``."""
     found = _VIEW.search(table.get("ViewOriginalText") or "")
     if not found:
-        raise not_supported("a view that was not created by Athena")
+        raise NotSupported("a view that was not created by Athena")
     return json.loads(base64.b64decode(found[1]))
 
 
@@ -563,20 +566,20 @@ def _snapshot(metadata: dict, version: exp.Version) -> dict:
     snapshots = {s["snapshot-id"]: s for s in metadata.get("snapshots") or []}
     if version.this == "VERSION":
         if not (isinstance(value, exp.Literal) and value.this.isdigit()):
-            raise not_supported("FOR VERSION AS OF anything but a snapshot id")
+            raise NotSupported("FOR VERSION AS OF anything but a snapshot id")
         if int(value.this) not in snapshots:
-            raise Refusal(f"INVALID_ARGUMENTS: Iceberg snapshot ID does not exists: {value.this}")
+            raise QueryFailed(f"INVALID_ARGUMENTS: Iceberg snapshot ID does not exists: {value.this}")
         return snapshots[int(value.this)]
     text = value.this.name if isinstance(value, exp.Cast) and isinstance(value.this, exp.Literal) else None
     try:
         instant = datetime.fromisoformat(re.sub(r" UTC$", "+00:00", text or ""))
     except ValueError:
-        raise not_supported("FOR TIMESTAMP AS OF anything but a timestamp literal (in UTC)") from None
+        raise NotSupported("FOR TIMESTAMP AS OF anything but a timestamp literal (in UTC)") from None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
     past = [e for e in metadata.get("snapshot-log") or [] if e["timestamp-ms"] <= instant.timestamp() * 1000]
     if not past:
-        raise Refusal(f"INVALID_ARGUMENTS: No version history table at or before {instant.isoformat()}")
+        raise QueryFailed(f"INVALID_ARGUMENTS: No version history table at or before {instant.isoformat()}")
     return snapshots[max(past, key=lambda e: e["timestamp-ms"])["snapshot-id"]]
 
 
@@ -606,28 +609,28 @@ def _properties(statement: exp.Create) -> dict:
         elif type(clause) is exp.Property:
             found["properties"][clause.this.name] = clause.args["value"].name
         else:
-            raise not_supported(f"{clause.key} in CREATE")
+            raise NotSupported(f"{clause.key} in CREATE")
     if (
         found.get("input_format", "org.apache.hadoop.mapred.TextInputFormat")
         != "org.apache.hadoop.mapred.TextInputFormat"
     ):
-        raise not_supported(f"INPUTFORMAT '{found['input_format']}'")
+        raise NotSupported(f"INPUTFORMAT '{found['input_format']}'")
     return found
 
 
 def _only(properties: dict, known: set[str], statement: str) -> None:
     for key in properties:
         if key not in known:
-            raise not_supported(f"{key} in {statement}")
+            raise NotSupported(f"{key} in {statement}")
 
 
 def _column(column: exp.Expression) -> dict:
     if not isinstance(column, exp.ColumnDef) or column.args.get("kind") is None:
-        raise not_supported(f"the column {column.sql(dialect='athena')}")
+        raise NotSupported(f"the column {column.sql(dialect='athena')}")
     found = {"Name": column.name.lower(), "Type": hive_name(column.args["kind"])}
     for constraint in column.args.get("constraints") or ():
         if not isinstance(constraint.kind, exp.CommentColumnConstraint):
-            raise not_supported(constraint.sql(dialect="athena"))
+            raise NotSupported(constraint.sql(dialect="athena"))
         found["Comment"] = constraint.kind.name
     return found
 
@@ -636,7 +639,7 @@ _HIVE_NAMES = {"TEXT": "string", "VARCHAR": "string", "TIMESTAMPTZ": "timestamp 
 
 
 def hive_name(kind: exp.DataType) -> str:
-    """The Glue Data Catalog's name of a type; raises ``Refusal``."""
+    """The Glue Data Catalog's name of a type; raises ``QueryFailed``."""
     name = kind.this.name
     if name in ("ARRAY", "LIST"):
         return f"array<{hive_name(kind.expressions[0])}>"
@@ -651,7 +654,7 @@ def hive_name(kind: exp.DataType) -> str:
         return name.lower()
     if name in _HIVE_NAMES and not kind.expressions:
         return _HIVE_NAMES[name]
-    raise not_supported(f"the type {kind.sql(dialect='athena')}")
+    raise NotSupported(f"the type {kind.sql(dialect='athena')}")
 
 
 def _iceberg_type(kind: exp.DataType, number: Any) -> Any:
@@ -684,7 +687,7 @@ def _iceberg_type(kind: exp.DataType, number: Any) -> Any:
         "BINARY": types.BinaryType,
     }
     if name not in simple:
-        raise not_supported(f"the type {name.lower()} in Iceberg tables")
+        raise NotSupported(f"the type {name.lower()} in Iceberg tables")
     return simple[name]()
 
 
@@ -709,7 +712,7 @@ def _partition(part: exp.Expression) -> tuple[str, Any, str]:
     }
     function = (part.name if isinstance(part, exp.Anonymous) else part.key).lower()
     if function not in named:
-        raise not_supported(f"PARTITIONED BY {part.sql(dialect='athena')}")
+        raise NotSupported(f"PARTITIONED BY {part.sql(dialect='athena')}")
     return source, named[function](), f"{source}_{function}"
 
 

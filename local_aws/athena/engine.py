@@ -22,6 +22,9 @@ from urllib.parse import quote
 
 import duckdb
 
+from local_aws.athena import regexps
+from local_aws.athena.errors import END_OF_MESSAGE
+from local_aws.athena.jsontext import NUMBERS, QUOTED
 from local_aws.athena.openx import Malformed, strict_json
 from local_aws.athena.values import UnprintableType, column_info, csv_line, formatter
 
@@ -53,10 +56,10 @@ def name(value: str) -> str:
 
 def athena_error(error: Exception) -> str:
     """The StateChangeReason of a query that failed with this error."""
-    message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", str(error).split("\n\nLINE ")[0].strip())
+    message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", re.split(r"\n\n(?:LINE |At:)", str(error))[0].strip())
     own = _ATHENA_ERROR.search(message)
     if own and not isinstance(error, duckdb.ParserException):
-        return message[own.start() :].split("\x1e")[0]  # statements.END_OF_MESSAGE
+        return message[own.start() :].split(END_OF_MESSAGE)[0]
     for pattern, answer in _ERRORS:
         if re.search(pattern, str(error)):
             return answer.format(message.split("\n")[0])
@@ -145,12 +148,22 @@ def create_json(connection: duckdb.DuckDBPyConnection, source: dict, job: dict) 
             paths.append('$."' + spelling.replace('"', '\\"') + '"')
             places.append(f"v[{len(paths)}]")
         value = f"coalesce({', '.join(places)})" if places else "NULL::VARCHAR"
+        if places and kind.upper() in ("TEXT", "VARCHAR"):
+            value = number_text(value, paths[-len(places) :])
         columns.append(f"{decoded(value, column, kind, source['null_for_invalid'])} AS {name(column)}")
     extract = f"json_extract_string(line, [{', '.join(map(text, paths))}])" if paths else "NULL::VARCHAR[]"
     connection.execute(
         f'CREATE TEMP VIEW {source["name"]} AS SELECT {", ".join(columns)}, path AS "$path" '
-        f"FROM (SELECT {extract} AS v, path FROM {raw})"
+        f"FROM (SELECT {extract} AS v, line, path FROM {raw})"
     )
+
+
+def number_text(value: str, paths: list[str]) -> str:
+    """The SQL of a text column's value: where it may be a number that DuckDB has written anew, as the line has it."""
+    quoted = f"regexp_replace(line || ' ', {text(NUMBERS)}, {text(QUOTED)}, 'g')[:-4]"
+    as_written = ", ".join(f"json_extract_string({quoted}, {text(path)})" for path in paths)
+    rewritten = rf"regexp_full_match({value}, '-?[0-9]+[.eE][0-9.eE+-]*') OR ({value} = '0' AND contains(line, '-0'))"
+    return f"CASE WHEN {rewritten} THEN coalesce({as_written}) ELSE {value} END"
 
 
 def repair(connection: duckdb.DuckDBPyConnection, raw: str, odd: str, ambiguous: list, source: dict) -> None:
@@ -299,6 +312,8 @@ def run(connection: duckdb.DuckDBPyConnection, job: dict) -> dict:
         configure(connection, job)
         for source in job["sources"]:
             create_source(connection, source, job)
+        if regexps.PREFIX in job["sql"].lower():
+            regexps.register(connection)
         lock(connection, job["locations"])
         connection.execute(job["sql"])
         answer = write_arrow(connection, job) if job["arrow"] else write_rows(connection, job)
