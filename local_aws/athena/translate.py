@@ -139,6 +139,9 @@ def _resolve_columns(query: exp.Expression, tables: list[Table]) -> exp.Expressi
     for number in list(query.find_all(exp.Literal)):
         if not number.is_string and "." in number.this and "e" not in number.this.lower():
             number.replace(decimal_literal(number.this))
+    for now in list(query.find_all(exp.CurrentTimestamp)):
+        # Trino's has a zone and milliseconds; sqlglot takes it for one without
+        now.replace(exp.cast(exp.CurrentTimestamp(), f"timestamptz({now.name or 3})", dialect="trino"))
     columns = {f"t{i}": {**table.columns, **table.hidden} for i, table in enumerate(tables)}
     visible = {f"t{i}": list(table.columns) for i, table in enumerate(tables)}
     schema = MappingSchema(columns, visible=visible, dialect="athena", normalize=False)

@@ -40,7 +40,7 @@ class UnprintableType(Exception):
     """The result has a type that the local Athena cannot print as Athena does; its text names the type."""
 
 
-def column_info(name: str, duck_type: DuckDBPyType) -> dict:
+def column_info(name: str, duck_type: DuckDBPyType) -> dict[str, Any]:
     """One column as ``ResultSetMetadata.ColumnInfo`` describes it; raises ``UnprintableType``."""
     if duck_type.id == "decimal":
         athena, precision, scale = "decimal", *(size for _, size in duck_type.children)
@@ -48,17 +48,26 @@ def column_info(name: str, duck_type: DuckDBPyType) -> dict:
         athena, precision, scale = _ATHENA_TYPES[duck_type.id]
     else:
         raise UnprintableType(str(duck_type))
+    return _info(name, athena, precision, scale)
+
+
+def text_column_info(name: str) -> dict[str, Any]:
+    """The same of a column of SHOW and DESCRIBE."""
+    return _info(name, "string", 0, 0)
+
+
+def _info(name: str, kind: str, precision: int, scale: int) -> dict[str, Any]:
     return {
         "CatalogName": "hive",
         "SchemaName": "",
         "TableName": "",
         "Name": name,
         "Label": name,
-        "Type": athena,
+        "Type": kind,
         "Precision": precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
-        "CaseSensitive": athena == "varchar",
+        "CaseSensitive": kind in ("varchar", "string"),
     }
 
 

@@ -41,7 +41,6 @@ RULES: dict[type[exp.Expression], Rule] = {
     # times
     exp.Add: times.plus,
     exp.Sub: times.plus,
-    exp.CurrentTimestamp: times.current_timestamp,
     exp.AtTimeZone: times.at_time_zone,
     exp.UnixToTime: times.from_unixtime,
     exp.TimestampTrunc: times.date_trunc,

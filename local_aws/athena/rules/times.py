@@ -61,14 +61,6 @@ def zoned_literal(node: exp.Cast) -> exp.Expression:
     return typed(exp.Cast(this=exp.Literal.string(text), to=node.args["to"].copy()), node.args["to"].copy())
 
 
-def current_timestamp(node: exp.CurrentTimestamp) -> exp.Expression:
-    digits = int(node.name) if node.this else 3
-    if digits > 6:
-        raise NotSupported("current_timestamp with more than microseconds")
-    kind = with_precision(exp.DType.TIMESTAMPTZ, digits)
-    return typed(rounded(exp.CurrentTimestamp(), exp.DType.TIMESTAMPTZ, digits), kind)
-
-
 def at_time_zone(node: exp.AtTimeZone) -> exp.Expression:
     zone = node.args["zone"]
     if not (isinstance(zone, exp.Literal) and zone.name.upper() == "UTC"):

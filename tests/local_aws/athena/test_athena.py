@@ -381,5 +381,5 @@ def test_the_catalog_is_told_through_athenas_api(athena):
     names = {"CatalogName": "AwsDataCatalog", "DatabaseName": athena.database}
     metadata = athena.client.get_table_metadata(TableName=table, **names)["TableMetadata"]
     assert [(column["Name"], column["Type"]) for column in metadata["Columns"]] == [("x", "bigint")]
-    listed = athena.client.list_table_metadata(**names)["TableMetadataList"]
-    assert table in {item["Name"] for item in listed}
+    pages = athena.client.get_paginator("list_table_metadata").paginate(**names)
+    assert table in {item["Name"] for page in pages for item in page["TableMetadataList"]}
