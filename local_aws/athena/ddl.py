@@ -2,11 +2,12 @@
 
 import base64
 import json
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp, tokenize
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from local_aws.athena.catalog import OPENX, Catalog, is_iceberg, location_parts
 from local_aws.athena.errors import NotSupported, QueryFailed
@@ -37,7 +38,7 @@ class Ddl:
 
     def run(self, statement: exp.Create | exp.Drop | exp.Alter) -> None:
         kind = str(statement.args.get("kind") or "").upper()
-        action = {
+        actions: dict[tuple[type[exp.Expr], str], Callable[[Any], None]] = {
             (exp.Create, "DATABASE"): self.create_database,
             (exp.Create, "SCHEMA"): self.create_database,
             (exp.Create, "TABLE"): self.create_table,
@@ -47,12 +48,12 @@ class Ddl:
             (exp.Drop, "TABLE"): self.drop_table,
             (exp.Drop, "VIEW"): self.drop_table,
             (exp.Alter, "TABLE"): self.add_columns,
-        }.get((type(statement), kind))
-        if action is None:
+        }
+        if (type(statement), kind) not in actions:
             raise NotSupported(f"{statement.key.upper()} {kind}".strip())
-        action(statement)
+        actions[type(statement), kind](statement)
 
-    def _names(self, table: exp.Expression) -> tuple[str, str]:
+    def _names(self, table: exp.Expr) -> tuple[str, str]:
         """The database and the name of a table, in lower case."""
         return (table.text("db") or self.database).lower(), table.name.lower()
 
@@ -157,7 +158,7 @@ class Ddl:
             for column in columns
         ]
         sources = {field.name: field.field_id for field in fields}
-        partitions = []
+        partitions: list[PartitionField] = []
         for source, transform, label in map(_partition, properties.get("partitions", ())):
             if source not in sources:
                 raise QueryFailed(f"COLUMN_NOT_FOUND: line 1:1: Column '{source}' cannot be resolved")
@@ -281,7 +282,7 @@ def _properties(statement: exp.Create) -> Properties:
     return properties
 
 
-def _pairs(settings: exp.Expression | None) -> dict[str, str]:
+def _pairs(settings: exp.Expr | None) -> dict[str, str]:
     return {pair.this.name: pair.args["value"].name for pair in settings.expressions} if settings else {}
 
 
@@ -291,7 +292,7 @@ def _only(properties: Properties, known: set[str], statement: str) -> None:
             raise NotSupported(f"{key} in {statement}")
 
 
-def _column(column: exp.Expression) -> dict[str, str]:
+def _column(column: exp.Expr) -> dict[str, str]:
     if not isinstance(column, exp.ColumnDef) or column.args.get("kind") is None:
         raise NotSupported(f"the column {column.sql(dialect='athena')}")
     described = {"Name": column.name.lower(), "Type": hive_name(column.args["kind"])}
@@ -321,14 +322,17 @@ def _iceberg_properties(properties: Properties) -> dict[str, str]:
     return known
 
 
-def _partition(part: exp.Expression) -> tuple[str, "Transform[Any, Any]", str]:
+def _partition(part: exp.Expr) -> tuple[str, "Transform[Any, Any]", str]:
     """A PARTITIONED BY element: the source column, its transform, the partition field's name."""
     from pyiceberg.transforms import parse_transform
 
     source = (part.find(exp.Column) or part.find(exp.Identifier) or part).name.lower()
     if isinstance(part, exp.Identifier | exp.Column):
         return source, parse_transform("identity"), source
-    sized = {exp.PartitionedByBucket: ("bucket", "bucket"), exp.PartitionByTruncate: ("truncate", "trunc")}
+    sized: dict[type[exp.Expr], tuple[str, str]] = {
+        exp.PartitionedByBucket: ("bucket", "bucket"),
+        exp.PartitionByTruncate: ("truncate", "trunc"),
+    }
     if type(part) in sized:
         name, label = sized[type(part)]
         size = part.find(exp.Literal)  # bucket(16, c) and bucket(c, 16) parse alike

@@ -37,7 +37,7 @@ class Execution:
     """One query execution."""
 
     sql: str
-    statement: exp.Expression
+    statement: exp.Expr
     database: str
     location: str
     workgroup: str
@@ -211,9 +211,7 @@ class Executions:
         except self._catalog.s3.exceptions.NoSuchBucket:
             raise QueryFailed(f"Unable to verify/create output bucket {bucket}") from None
 
-    async def _compute(
-        self, execution: Execution, query: exp.Expression, scratch: Path, *, arrow: bool
-    ) -> dict[str, Any]:
+    async def _compute(self, execution: Execution, query: exp.Expr, scratch: Path, *, arrow: bool) -> dict[str, Any]:
         """Has the engine write the query's result into ``scratch``; what it says of it."""
         translated = await asyncio.to_thread(translate, query, execution.sql, execution.database, self._catalog.resolve)
         execution.scanned = sum(source["bytes"] for source in translated.sources)
@@ -238,7 +236,7 @@ class Executions:
             raise QueryFailed(answer["error"])
         return answer
 
-    def _utility(self, execution: Execution, statement: exp.Expression) -> list[str]:
+    def _utility(self, execution: Execution, statement: exp.Expr) -> list[str]:
         """Carries out a statement that is no query; the lines of its answer."""
         if isinstance(statement, exp.Create | exp.Drop | exp.Alter):
             Ddl(self._catalog, execution.database, execution.sql).run(statement)

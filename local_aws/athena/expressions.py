@@ -29,19 +29,19 @@ _TRINO_NAMES = {"INT": "integer", "TEXT": "varchar", "FLOAT": "real", "TIMESTAMP
 _WRAPPERS = exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls
 
 
-def has_type(node: exp.Expression, types: Types) -> bool:
+def has_type(node: exp.Expr, types: Types) -> bool:
     """Whether a value's type is known to be one of these."""
     return node.type is not None and node.type.this in types
 
 
-def require_type(node: exp.Expression, what: str) -> exp.Expression:
+def require_type(node: exp.Expr, what: str) -> exp.Expr:
     """The node itself; raises ``NotSupported`` where its type is not known."""
     if node.type is None or node.type.this in (exp.DType.UNKNOWN, exp.DType.NULL):
         raise NotSupported(f"{what} on a value whose type is not evident (cast it)")
     return node
 
 
-def family(node: exp.Expression | None) -> str | None:
+def family(node: exp.Expr | None) -> str | None:
     """What a value is, as far as a comparison cares; None if unknown (or NULL)."""
     return None if node is None or isinstance(node, exp.Interval) else type_family(node.type)
 
@@ -58,13 +58,13 @@ def array_depth(kind: exp.DataType | None) -> int:
     return 1 + (array_depth(kind.expressions[0]) if kind.expressions else 0)
 
 
-def element_type(node: exp.Expression) -> exp.DataType | None:
+def element_type(node: exp.Expr) -> exp.DataType | None:
     """The type of an array's elements, None if unknown."""
     inner = node.type.expressions[0] if node.type is not None and node.type.expressions else None
     return inner if isinstance(inner, exp.DataType) else None
 
 
-def type_name(node: exp.Expression) -> str:
+def type_name(node: exp.Expr) -> str:
     """A value's type as Trino's messages name it."""
     assert node.type is not None
     if isinstance(node, exp.Literal) and node.is_string:
@@ -72,12 +72,12 @@ def type_name(node: exp.Expression) -> str:
     return _TRINO_NAMES.get(node.type.this.name, node.type.sql(dialect="athena").lower())
 
 
-def inside_try(node: exp.Expression) -> bool:
+def inside_try(node: exp.Expr) -> bool:
     """Whether a failure of this node is caught by TRY."""
     return node.find_ancestor(exp.Try) is not None
 
 
-def duck(sql: str, **parts: exp.Expression) -> exp.Expression:
+def duck(sql: str, **parts: exp.Expr) -> exp.Expr:
     """DuckDB SQL with parts put in for :names."""
     tree = sqlglot.parse_one(sql, read="duckdb")
     return tree.transform(
@@ -85,24 +85,24 @@ def duck(sql: str, **parts: exp.Expression) -> exp.Expression:
     )
 
 
-def call(function: str, *arguments: exp.Expression | str | int) -> exp.Expression:
+def call(function: str, *arguments: exp.Expr | str | int) -> exp.Expr:
     """A call of one of DuckDB's functions."""
-    expressions = [exp.convert(a) if not isinstance(a, exp.Expression) else a.copy() for a in arguments]
+    expressions = [exp.convert(a) if not isinstance(a, exp.Expr) else a.copy() for a in arguments]
     return exp.Anonymous(this=function, expressions=expressions)
 
 
-def typed(node: exp.Expression, kind: exp.DataType | str) -> exp.Expression:
-    """The node, its type noted for the rules of the nodes around it."""
-    node.type = exp.DataType.build(kind)
+def typed(node: exp.Expr, kind: exp.DataType | str | None) -> exp.Expr:
+    """The node, its type (where known) noted for the rules of the nodes around it."""
+    node.type = None if kind is None else exp.DataType.build(kind).copy()
     return node
 
 
-def message(text: str) -> exp.Expression:
+def message(text: str) -> exp.Expr:
     """An error's text, as the engine finds it again in DuckDB's own message."""
     return exp.Literal.string(text + END_OF_MESSAGE)
 
 
-def failure(text: str, kind: exp.DataType | str = "bigint") -> exp.Expression:
+def failure(text: str, kind: exp.DataType | str = "bigint") -> exp.Expr:
     """A value whose computation fails the query with this text: for a branch (THEN) of this type.
 
     A CAST that fails rather than ``error()``, which DuckDB holds volatile and computes where no branch leads to it.
@@ -110,7 +110,7 @@ def failure(text: str, kind: exp.DataType | str = "bigint") -> exp.Expression:
     return exp.cast(message(text), kind)
 
 
-def aggregate(node: exp.Expression) -> exp.Expression | None:
+def aggregate(node: exp.Expr) -> exp.Expr | None:
     """The aggregate that ``node`` is, below its OVER and FILTER; None where more of these are still around it."""
     if isinstance(node.parent, _WRAPPERS) and node.arg_key == "this":
         return None

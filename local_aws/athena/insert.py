@@ -20,7 +20,7 @@ class Insert:
         table = target.this if has_columns else target
         self.names = [column.name.lower() for column in target.expressions] if has_columns else None
         self.table = ((table.db or database).lower(), table.name.lower())
-        self.query: exp.Expression = statement.expression
+        self.query: exp.Expr = statement.expression
 
     def check(self, catalog: Catalog) -> None:
         """Raises ``QueryFailed`` if there is no such table, or it takes no rows."""
@@ -69,7 +69,7 @@ def _is_coercible(given: Any, wanted: Any) -> bool:
 
     if t.is_integer(given):
         wide_enough = t.is_integer(wanted) and given.bit_width <= wanted.bit_width
-        return wide_enough or t.is_decimal(wanted) or t.is_floating(wanted)
+        return bool(wide_enough or t.is_decimal(wanted) or t.is_floating(wanted))
     if t.is_decimal(given):
         return bool(t.is_decimal(wanted) or t.is_floating(wanted))
     if t.is_floating(given):

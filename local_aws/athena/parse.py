@@ -1,17 +1,17 @@
 """Parses Athena's SQL into one statement, and rejects at once what Athena's own parser would not take."""
 
 import re
-from itertools import pairwise
+from itertools import zip_longest
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from local_aws.athena.errors import MalformedQuery
 
 
-def parse(sql: str, parameters: list[str] | None = None) -> exp.Expression:
+def parse(sql: str, parameters: list[str] | None = None) -> exp.Expr:
     """The one statement in ``sql``, with ``?`` replaced by ``parameters`` (SQL literals); raises ``MalformedQuery``."""
     try:
         if parameters:
@@ -31,7 +31,7 @@ def parse(sql: str, parameters: list[str] | None = None) -> exp.Expression:
     return statements[0]
 
 
-def position(node: exp.Expression | None, sql: str) -> str:
+def position(node: exp.Expr | None, sql: str) -> str:
     """Where an identifier stands in the statement, as ``line:column``."""
     start = node.meta.get("start") if node is not None else None
     return "1:1" if start is None else _line_and_column(sql, start)
@@ -49,7 +49,7 @@ def _without_comments(sql: str) -> str:
 def _check_numbers(sql: str) -> None:
     """Rejects 1_000, 0x1F and 1a, which sqlglot takes for a number, or for one with an alias."""
     tokens = sqlglot.tokenize(sql, read="athena")
-    for token, following in pairwise([*tokens, None]):
+    for token, following in zip_longest(tokens, tokens[1:]):
         runs_on = following is not None and following.start == token.end + 1 and re.match(r"\w", following.text)
         is_number = token.token_type == TokenType.NUMBER
         if (is_number and runs_on) or (token.token_type == TokenType.HEX_STRING and sql[token.start] == "0"):

@@ -204,4 +204,4 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     }
     for name, (function, arguments, result) in functions.items():
         handling = "special" if name == "extract" else "default"  # only extract gives NULL by itself
-        connection.create_function(PREFIX + name, function, arguments, result, null_handling=handling)
+        connection.create_function(PREFIX + name, function, arguments, result, null_handling=handling)  # type: ignore[call-overload]

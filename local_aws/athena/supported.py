@@ -32,7 +32,7 @@ _ALLOWED = {
 _EXTRACTED = {"SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
 
 
-def check(query: exp.Expression) -> None:
+def check(query: exp.Expr) -> None:
     """Raises ``NotSupported`` at the first thing in the query that is not known to mean the same here."""
     for node in query.walk():
         if type(node) not in _ALLOWED:
@@ -49,7 +49,7 @@ def check(query: exp.Expression) -> None:
             raise QueryFailed(f"SYNTAX_ERROR: line 1:1: Invalid numeric literal: {node.this}")
 
 
-def _refused(node: exp.Expression) -> NotSupported:
+def _refused(node: exp.Expr) -> NotSupported:
     if isinstance(node, exp.Anonymous):
         return NotSupported(f"the function {node.name.lower()}")
     if isinstance(node, exp.Func):

@@ -32,7 +32,7 @@ class Query:
     sources: list[dict[str, Any]]
 
 
-def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) -> Query:
+def translate(query: exp.Expr, sql: str, database: str, resolve: Resolve) -> Query:
     """The query for the engine. ``sql``: its text, for positions in messages. Raises ``QueryFailed``."""
     query = query.copy()
     if isinstance(query, exp.Values):
@@ -42,7 +42,7 @@ def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) 
     query = _bind_tables(query, sql, database, resolve, tables)
     _name_columns(query)
     query = _resolve_columns(query, list(tables.values()))
-    types = [projection.type for projection in query.selects]
+    types = [projection.type for projection in query.selects]  # type: ignore[attr-defined]
     query = _rewrite(query)
     for kind in query.find_all(exp.DataType):
         if kind.this in TIMES:
@@ -51,7 +51,7 @@ def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) 
         duck = query.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE, identify=True)
     except UnsupportedError as error:
         raise NotSupported(str(error)) from None
-    names = [_output_name(name, place) for place, name in enumerate(query.named_selects)]
+    names = [_output_name(name, place) for place, name in enumerate(query.named_selects)]  # type: ignore[attr-defined]
     sources = [{**table.source, "name": f"t{number}"} for number, table in enumerate(tables.values())]
     return Query(sql=duck, names=names, types=types, sources=sources)
 
@@ -60,13 +60,13 @@ def translate(query: exp.Expression, sql: str, database: str, resolve: Resolve) 
 
 
 def _bind_tables(
-    query: exp.Expression,
+    query: exp.Expr,
     sql: str,
     database: str,
     resolve: Resolve,
     tables: dict[tuple[str, str, str | None], Table],
     depth: int = 0,
-) -> exp.Expression:
+) -> exp.Expr:
     """Puts the engine's names in the place of the tables, and their queries in the place of views."""
     if depth > 10:
         raise NotSupported("a view nested more than ten deep")
@@ -112,7 +112,7 @@ def _name_values(values: exp.Values) -> exp.Values:
     return values
 
 
-def _name_columns(query: exp.Expression) -> None:
+def _name_columns(query: exp.Expr) -> None:
     """Names what has no name as Trino does (_col0, …); behind a star the position is known only later."""
     for values in list(query.find_all(exp.Values)):
         if not values.args.get("alias"):
@@ -134,7 +134,7 @@ def _output_name(name: str, place: int) -> str:
 # --- columns and types ---
 
 
-def _resolve_columns(query: exp.Expression, tables: list[Table]) -> exp.Expression:
+def _resolve_columns(query: exp.Expr, tables: list[Table]) -> exp.Expr:
     """Gives every column its table, and every expression its type."""
     for number in list(query.find_all(exp.Literal)):
         if not number.is_string and "." in number.this and "e" not in number.this.lower():
@@ -142,8 +142,8 @@ def _resolve_columns(query: exp.Expression, tables: list[Table]) -> exp.Expressi
     for now in list(query.find_all(exp.CurrentTimestamp)):
         # Trino's has a zone and milliseconds; sqlglot takes it for one without
         now.replace(exp.cast(exp.CurrentTimestamp(), f"timestamptz({now.name or 3})", dialect="trino"))
-    columns = {f"t{i}": {**table.columns, **table.hidden} for i, table in enumerate(tables)}
-    visible = {f"t{i}": list(table.columns) for i, table in enumerate(tables)}
+    columns: dict[str, object] = {f"t{i}": {**table.columns, **table.hidden} for i, table in enumerate(tables)}
+    visible: dict[str, object] = {f"t{i}": list(table.columns) for i, table in enumerate(tables)}
     schema = MappingSchema(columns, visible=visible, dialect="athena", normalize=False)
     for column in query.find_all(exp.Column):
         column.set("db", None)
@@ -181,9 +181,9 @@ def _unresolved(error: OptimizeError) -> QueryFailed:
 # --- the rules ---
 
 
-def _rewrite(query: exp.Expression) -> exp.Expression:
+def _rewrite(query: exp.Expr) -> exp.Expr:
     """Checks the types, then applies the rules; leaves first, so that a rule sees its parts' types."""
-    for node in query.find_all(exp.Expression):
+    for node in query.find_all(exp.Expr):
         check_types(node)
     for node in reversed(list(query.walk(bfs=True))):
         rule = RULES.get(type(node))

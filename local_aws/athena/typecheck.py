@@ -5,7 +5,7 @@ from sqlglot import exp
 from local_aws.athena.errors import NotSupported, QueryFailed
 from local_aws.athena.expressions import ARRAYS, NESTED, element_type, family, has_type, type_family, type_name
 
-_SYMBOLS = {
+_SYMBOLS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
     exp.LT: "<",
@@ -25,7 +25,7 @@ _OF_TEXT = (exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Substring, exp.Regex
 _ORDERING = (exp.Min, exp.Max, exp.Greatest, exp.Least)
 
 
-def check_types(node: exp.Expression) -> None:
+def check_types(node: exp.Expr) -> None:
     """Raises ``QueryFailed`` where Trino would not apply this operator or function to operands of these types."""
     if isinstance(node, _ARITHMETIC):
         _check_arithmetic(node)
@@ -76,7 +76,7 @@ def check_types(node: exp.Expression) -> None:
         raise NotSupported("GROUP BY a map")
 
 
-def _must_agree(operator: str, *nodes: exp.Expression | None) -> None:
+def _must_agree(operator: str, *nodes: exp.Expr | None) -> None:
     known = [node for node in nodes if node is not None and family(node)]
     for other in known[1:]:
         if family(other) != family(known[0]):
@@ -84,13 +84,13 @@ def _must_agree(operator: str, *nodes: exp.Expression | None) -> None:
             raise QueryFailed(f"TYPE_MISMATCH: line 1:1: Cannot apply operator: {names[0]} {operator} {names[1]}")
 
 
-def _must_be(families: tuple[str, ...], expected: str, *nodes: exp.Expression | None) -> None:
+def _must_be(families: tuple[str, ...], expected: str, *nodes: exp.Expr | None) -> None:
     for node in nodes:
         if node is not None and family(node) not in (*families, None):
             raise QueryFailed(f"TYPE_MISMATCH: line 1:1: {type_name(node)} where {expected}")
 
 
-def _check_arithmetic(node: exp.Expression) -> None:
+def _check_arithmetic(node: exp.Expr) -> None:
     sides = node.this, node.expression
     families = {family(side) for side in sides}
     if families == {"time"} and isinstance(node, exp.Sub):
@@ -102,7 +102,7 @@ def _check_arithmetic(node: exp.Expression) -> None:
         raise QueryFailed(f"TYPE_MISMATCH: line 1:1: Cannot apply operator: {names[0]} {symbol} {names[1]}")
 
 
-def _check_array_concatenation(operands: list[exp.Expression]) -> None:
+def _check_array_concatenation(operands: list[exp.Expr]) -> None:
     """Arrays, or an array and one element, of one family."""
     kinds = [element_type(operand) if has_type(operand, ARRAYS) else operand.type for operand in operands]
     families = {type_family(kind) for kind in kinds} - {None, "array"}

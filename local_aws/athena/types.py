@@ -50,7 +50,7 @@ def hive_name(kind: exp.DataType) -> str:
         sizes = [size.name for size in kind.expressions] or ["10"]
         return f"decimal({sizes[0]},{sizes[1] if len(sizes) > 1 else 0})"
     if name in _SIMPLE_HIVE:
-        return name.lower()
+        return str(name).lower()
     if name in _HIVE_NAMES and not (kind.expressions and name == "VARCHAR"):
         return _HIVE_NAMES[name]
     raise NotSupported(f"the type {kind.sql(dialect='athena')}")

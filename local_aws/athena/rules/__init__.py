@@ -9,10 +9,10 @@ from sqlglot import exp
 
 from local_aws.athena.rules import casts, comparisons, nested, numbers, texts, times
 
-Rule = Callable[..., exp.Expression]
+Rule = Callable[..., exp.Expr]
 
 
-RULES: dict[type[exp.Expression], Rule] = {
+RULES: dict[type[exp.Expr], Rule] = {
     # numbers
     exp.Div: numbers.div,
     exp.Mod: numbers.mod,

@@ -37,7 +37,7 @@ _WRITTEN = {
 _REFUSED = (exp.DType.CHAR, exp.DType.JSON, exp.DType.VARBINARY, exp.DType.TIME)
 
 
-def cast(node: exp.Cast) -> exp.Expression:
+def cast(node: exp.Cast) -> exp.Expr:
     value, target = node.this, node.args["to"]
     kind = target.this
     if kind in _REFUSED:
@@ -55,7 +55,7 @@ def cast(node: exp.Cast) -> exp.Expression:
     return _from_text(node) if has_type(value, TEXTS) else node
 
 
-def _from_text(node: exp.Cast) -> exp.Expression:
+def _from_text(node: exp.Cast) -> exp.Expr:
     value, target = node.this, node.args["to"]
     kind = target.this
     written = _WRITTEN.get("INTEGER" if kind in INTEGERS else kind.name)
@@ -77,7 +77,7 @@ def _from_text(node: exp.Cast) -> exp.Expression:
     )
 
 
-def _to_timestamp(node: exp.Cast) -> exp.Expression:
+def _to_timestamp(node: exp.Cast) -> exp.Expr:
     value, target = node.this, node.args["to"]
     kind, digits = target.this, int(target.expressions[0].this.this) if target.expressions else 3
     if digits > 6:
@@ -102,11 +102,11 @@ def _to_timestamp(node: exp.Cast) -> exp.Expression:
     return typed(rounded(copied, kind, digits), target.copy())
 
 
-def _to_text(node: exp.Cast) -> exp.Expression:
+def _to_text(node: exp.Cast) -> exp.Expr:
     value, target = node.this, node.args["to"]
     if not (has_type(value, INTEGERS | DECIMALS | TEXTS | TIMES) or family(value) == "boolean"):
         raise NotSupported(f"CAST of a {type_name(value)} to varchar")
-    text: exp.Expression = exp.cast(value.copy(), "varchar")
+    text: exp.Expr = exp.cast(value.copy(), "varchar")
     if has_type(value, TIMESTAMPS):
         digits = precision(value)
         if digits is None:

@@ -6,11 +6,25 @@ from local_aws.athena.errors import NotSupported
 from local_aws.athena.expressions import ARRAYS, FLOATS, NESTED, duck, element_type, failure, has_type, type_name, typed
 
 #: For each comparison whose answer DuckDB gives as true for a NaN on that side (NaN is its greatest number).
-_NAN_SIDES = {exp.EQ: "a", exp.GT: "a", exp.GTE: "a", exp.LT: "b", exp.LTE: "b", exp.NEQ: "a"}
-_OPERATORS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_NAN_SIDES: dict[type[exp.Expr], str] = {
+    exp.EQ: "a",
+    exp.GT: "a",
+    exp.GTE: "a",
+    exp.LT: "b",
+    exp.LTE: "b",
+    exp.NEQ: "a",
+}
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
 
 
-def compare(node: exp.Expression) -> exp.Expression:
+def compare(node: exp.Expr) -> exp.Expr:
     """=, <>, <, <=, > and >=."""
     a, b = node.this, node.expression
     if isinstance(a, exp.Tuple) or isinstance(b, exp.Tuple):
@@ -22,18 +36,18 @@ def compare(node: exp.Expression) -> exp.Expression:
     return _compare_floats(node)
 
 
-def equal(a: exp.Expression, b: exp.Expression) -> exp.Expression:
+def equal(a: exp.Expr, b: exp.Expr) -> exp.Expr:
     """a = b, as a new node."""
     return exp.Paren(this=compare(exp.EQ(this=a.copy(), expression=b.copy())))
 
 
-def _can_be_nan(node: exp.Expression) -> bool:
+def _can_be_nan(node: exp.Expr) -> bool:
     while isinstance(node, exp.Paren | exp.Neg):
         node = node.this
     return has_type(node, FLOATS) and not isinstance(node, exp.Literal)
 
 
-def _compare_floats(node: exp.Expression) -> exp.Expression:
+def _compare_floats(node: exp.Expr) -> exp.Expr:
     a, b = node.this, node.expression
     if isinstance(node, exp.EQ | exp.NEQ):
         if not (_can_be_nan(a) and _can_be_nan(b)):
@@ -50,14 +64,14 @@ def _compare_floats(node: exp.Expression) -> exp.Expression:
     return duck("(:p AND NOT (isnan(:s) AND :o IS NOT NULL))", p=plain, s=side, o=other)
 
 
-def _is_join_condition(node: exp.Expression) -> bool:
+def _is_join_condition(node: exp.Expr) -> bool:
     child, parent = node, node.parent
     while isinstance(parent, exp.And | exp.Paren):
         child, parent = parent, parent.parent
     return isinstance(parent, exp.Join) and child.arg_key == "on"
 
 
-def _compare_rows(node: exp.Expression) -> exp.Expression:
+def _compare_rows(node: exp.Expr) -> exp.Expr:
     a, b = node.this, node.expression
     rows = isinstance(a, exp.Tuple) and isinstance(b, exp.Tuple) and len(a.expressions) == len(b.expressions)
     if not (rows and isinstance(node, exp.EQ | exp.NEQ)):
@@ -66,7 +80,7 @@ def _compare_rows(node: exp.Expression) -> exp.Expression:
     return exp.Paren(this=same) if isinstance(node, exp.EQ) else exp.Not(this=exp.Paren(this=same))
 
 
-def _compare_arrays(node: exp.Expression) -> exp.Expression:
+def _compare_arrays(node: exp.Expr) -> exp.Expr:
     a, b = node.this, node.expression
     kinds = [element_type(side) for side in (a, b) if has_type(side, ARRAYS)]
     if any(kind is None or kind.this in NESTED | FLOATS for kind in kinds):
@@ -89,7 +103,7 @@ def _compare_arrays(node: exp.Expression) -> exp.Expression:
     return same if isinstance(node, exp.EQ) else exp.Not(this=exp.Paren(this=same))
 
 
-def contains(node: exp.ArrayContains) -> exp.Expression:
+def contains(node: exp.ArrayContains) -> exp.Expr:
     kind = element_type(node.this)
     if has_type(node.expression, NESTED) or (kind is not None and kind.this in NESTED):
         raise NotSupported("contains of an array of arrays, maps or rows")
@@ -109,7 +123,7 @@ def contains(node: exp.ArrayContains) -> exp.Expression:
     return found
 
 
-def between(node: exp.Between) -> exp.Expression:
+def between(node: exp.Between) -> exp.Expr:
     value, low, high = node.this, node.args["low"], node.args["high"]
     if not any(has_type(part, NESTED) or _can_be_nan(part) for part in (value, low, high)):
         return node
@@ -118,7 +132,7 @@ def between(node: exp.Between) -> exp.Expression:
     return exp.Paren(this=exp.And(this=exp.Paren(this=least), expression=exp.Paren(this=most)))
 
 
-def is_in(node: exp.In) -> exp.Expression:
+def is_in(node: exp.In) -> exp.Expr:
     value = node.this
     if node.args.get("query"):
         if has_type(value, NESTED):
@@ -133,14 +147,14 @@ def is_in(node: exp.In) -> exp.Expression:
     return exp.Paren(this=exp.or_(*(equal(value, other) for other in node.expressions)))
 
 
-def nullif(node: exp.Nullif) -> exp.Expression:
+def nullif(node: exp.Nullif) -> exp.Expr:
     a, b = node.this, node.expression
     if not (has_type(a, NESTED) or (_can_be_nan(a) and _can_be_nan(b))):
         return node
     return typed(duck("CASE WHEN :e THEN NULL ELSE :a END", e=equal(a, b), a=a), a.type)
 
 
-def case(node: exp.Case) -> exp.Expression:
+def case(node: exp.Case) -> exp.Expr:
     """CASE value WHEN …: with conditions, where = is not DuckDB's."""
     value = node.this
     if not value or not (has_type(value, NESTED) or isinstance(value, exp.Tuple) or _can_be_nan(value)):

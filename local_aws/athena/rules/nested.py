@@ -7,7 +7,7 @@ from local_aws.athena.expressions import INTEGERS, call, duck, has_type, message
 from local_aws.athena.jsontext import NUMBERS, QUOTED
 
 
-def json_scalar(node: exp.JSONExtractScalar) -> exp.Expression:
+def json_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
     path = exp.Literal.string(node.expression.sql(dialect="duckdb").strip("'"))
     quoted = duck(
         "json_extract_string(regexp_replace(:j || ' ', :n, :q, 'g')[:-4], :p)",
@@ -28,7 +28,7 @@ def json_scalar(node: exp.JSONExtractScalar) -> exp.Expression:
     )
 
 
-def sequence(node: exp.GenerateSeries) -> exp.Expression:
+def sequence(node: exp.GenerateSeries) -> exp.Expr:
     ends = [node.args[end] for end in ("start", "end", "step") if node.args.get(end)]
     if not all(has_type(end, INTEGERS) for end in ends):
         raise NotSupported("sequence of anything but integers")
@@ -45,17 +45,17 @@ def sequence(node: exp.GenerateSeries) -> exp.Expression:
     )
 
 
-def cardinality(node: exp.ArraySize) -> exp.Expression:
+def cardinality(node: exp.ArraySize) -> exp.Expr:
     return exp.cast(call("cardinality" if has_type(node.this, {exp.DType.MAP}) else "len", node.this), "bigint")
 
 
-def element_at(node: exp.Bracket) -> exp.Expression:
+def element_at(node: exp.Bracket) -> exp.Expr:
     if not node.args.get("safe"):
         raise NotSupported("the subscript [] (use element_at)")
     return node
 
 
-def unnest(node: exp.Unnest) -> exp.Expression:
+def unnest(node: exp.Unnest) -> exp.Expr:
     if len(node.expressions) != 1 or has_type(node.expressions[0], {exp.DType.MAP}):
         raise NotSupported("UNNEST of a map or of several arrays")
     return node

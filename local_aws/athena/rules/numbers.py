@@ -30,7 +30,7 @@ def decimal_literal(digits: str) -> exp.Cast:
     return exp.cast(exp.Literal.string(digits), exp.DataType.build(f"decimal({precision},{len(fraction)})"))
 
 
-def div(node: exp.Div) -> exp.Expression:
+def div(node: exp.Div) -> exp.Expr:
     a, b = require_type(node.this, "division"), require_type(node.expression, "division")
     if has_type(a, FLOATS) or has_type(b, FLOATS):
         kind = _float_type(a, b)
@@ -47,11 +47,11 @@ def div(node: exp.Div) -> exp.Expression:
     if has_type(a, INTEGERS) and has_type(b, INTEGERS):
         divisor = exp.Paren(this=_nonzero(b, inside_try(node)))
         return typed(exp.Paren(this=exp.IntDiv(this=exp.Paren(this=a.copy()), expression=divisor)), _wider(a, b))
-    sizes = _decimal_size(a), _decimal_size(b)
-    if sizes[0] is None or sizes[1] is None:
+    dividend_size, divisor_size = _decimal_size(a), _decimal_size(b)
+    if dividend_size is None or divisor_size is None:
         names = f"{type_name(a)} / {type_name(b)}"
         raise NotSupported(f"the division {names} (cast one side to double or decimal(p,s))")
-    (precision, scale), (_, divisor_scale) = sizes
+    (precision, scale), (_, divisor_scale) = dividend_size, divisor_size
     result_scale = max(scale, divisor_scale)
     result_precision = min(38, precision + divisor_scale + max(0, divisor_scale - scale))
     # Unscaled integers: exact, rounded half up as Trino does
@@ -67,7 +67,7 @@ def div(node: exp.Div) -> exp.Expression:
     return typed(exp.cast(exp.Paren(this=scaled), kind), kind)
 
 
-def mod(node: exp.Mod) -> exp.Expression:
+def mod(node: exp.Mod) -> exp.Expr:
     a, b = require_type(node.this, "%"), require_type(node.expression, "%")
     if has_type(a, FLOATS) or has_type(b, FLOATS):
         kind = _float_type(a, b)
@@ -84,17 +84,17 @@ def mod(node: exp.Mod) -> exp.Expression:
     return typed(exp.cast(remainder, kind), kind)
 
 
-def _float_type(a: exp.Expression, b: exp.Expression) -> str:
+def _float_type(a: exp.Expr, b: exp.Expr) -> str:
     """real with anything but double is real."""
     return "DOUBLE" if any(has_type(side, {exp.DType.DOUBLE}) for side in (a, b)) else "REAL"
 
 
-def _wider(a: exp.Expression, b: exp.Expression) -> exp.DataType:
-    sides = sorted((a.type, b.type), key=lambda kind: _INTEGER_DIGITS[kind.this])
-    return sides[1].copy()
+def _wider(a: exp.Expr, b: exp.Expr) -> exp.DataType:
+    kinds = [side.type for side in (a, b) if side.type is not None]
+    return max(kinds, key=lambda kind: _INTEGER_DIGITS[kind.this]).copy()
 
 
-def _nonzero(divisor: exp.Expression, caught: bool) -> exp.Expression:
+def _nonzero(divisor: exp.Expr, caught: bool) -> exp.Expr:
     """The divisor, failing the query where it is 0."""
     if isinstance(divisor, exp.Literal) and not divisor.is_string and float(divisor.this) != 0:
         return divisor.copy()
@@ -105,7 +105,7 @@ def _nonzero(divisor: exp.Expression, caught: bool) -> exp.Expression:
     return duck("CASE WHEN :b = 0 THEN :e ELSE :b END", b=divisor, e=failed)
 
 
-def _decimal_size(node: exp.Expression) -> tuple[int, int] | None:
+def _decimal_size(node: exp.Expr) -> tuple[int, int] | None:
     """The precision and scale that Trino gives a decimal or integer expression; None if unknown."""
     if node.type and node.type.this in _INTEGER_DIGITS:
         return _INTEGER_DIGITS[node.type.this], 0
@@ -128,23 +128,23 @@ def _decimal_size(node: exp.Expression) -> tuple[int, int] | None:
     return None
 
 
-def _unscaled(node: exp.Expression, scale: int) -> exp.Expression:
+def _unscaled(node: exp.Expr, scale: int) -> exp.Expr:
     digits = duck(f"CAST(replace(CAST(CAST(:v AS DECIMAL(38, {scale})) AS VARCHAR), '.', '') AS HUGEINT)", v=node)
     return typed(digits, exp.DataType.build("HUGEINT", dialect="duckdb"))
 
 
-def round_(node: exp.Round) -> exp.Expression:
+def round_(node: exp.Round) -> exp.Expr:
     if node.args.get("decimals") and not (has_type(node.this, FLOATS) or has_type(node.this, INTEGERS)):
         name = type_name(require_type(node.this, "round"))
         raise NotSupported(f"round of {name} to digits (cast it to double)")
     return node
 
 
-def floor_or_ceil(node: exp.Floor | exp.Ceil) -> exp.Expression:
+def floor_or_ceil(node: exp.Floor | exp.Ceil) -> exp.Expr:
     return node.this.copy() if has_type(require_type(node.this, node.key), INTEGERS) else node
 
 
-def aggregated(node: exp.Expression) -> exp.Expression:
+def aggregated(node: exp.Expr) -> exp.Expr:
     """sum, avg and count_if, with the OVER and FILTER around them, in Trino's type."""
     core = aggregate(node)
     if isinstance(core, exp.CountIf):
@@ -166,11 +166,11 @@ def aggregated(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def arg_min_or_max(node: exp.ArgMin | exp.ArgMax) -> exp.Expression:
+def arg_min_or_max(node: exp.ArgMin | exp.ArgMax) -> exp.Expr:
     if node.args.get("count"):
         raise NotSupported("min_by or max_by with a count")
     return call("arg_min_null" if isinstance(node, exp.ArgMin) else "arg_max_null", node.this, node.expression)
 
 
-def approx_distinct(node: exp.ApproxDistinct) -> exp.Expression:
+def approx_distinct(node: exp.ApproxDistinct) -> exp.Expr:
     return exp.Count(this=exp.Distinct(expressions=[node.this.copy()]))

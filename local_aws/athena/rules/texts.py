@@ -1,6 +1,7 @@
 """Text as Trino cuts, compares and searches it."""
 
 import re
+from functools import reduce
 
 from sqlglot import exp
 
@@ -15,7 +16,7 @@ _WHITE_SPACE = (
 )
 
 
-def upper(node: exp.Upper) -> exp.Expression:
+def upper(node: exp.Upper) -> exp.Expr:
     # The one letter that DuckDB changes and Java, character by character, does not
     return duck(
         "CASE WHEN contains(:s, 'ß') THEN array_to_string(list_transform(string_split(:s, 'ß'), "
@@ -24,27 +25,24 @@ def upper(node: exp.Upper) -> exp.Expression:
     )
 
 
-def concat(node: exp.Concat | exp.DPipe) -> exp.Expression:
+def concat(node: exp.Concat | exp.DPipe) -> exp.Expr:
     """Text, or arrays, or an array and an element; NULL as soon as one of them is."""
     parts = node.expressions if isinstance(node, exp.Concat) else [node.this, node.expression]
     depth = max(array_depth(part.type) for part in parts)
     if not depth:
         if any(isinstance(part, exp.Null) for part in parts):
             return exp.cast(exp.Null(), "varchar")
-        joined, *others = [exp.Paren(this=part.copy()) for part in parts]
-        for part in others:
-            joined = exp.DPipe(this=joined, expression=part, safe=False)
-        return exp.Paren(this=joined) if isinstance(node, exp.Concat) else node
+        joined: list[exp.Expr] = [exp.Paren(this=part.copy()) for part in parts]
+        both = reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=False), joined)
+        return exp.Paren(this=both) if isinstance(node, exp.Concat) else node
     lists = [part if array_depth(part.type) == depth else exp.Array(expressions=[part.copy()]) for part in parts]
     some_null = exp.or_(*(exp.Is(this=part.copy(), expression=exp.Null()) for part in parts))
-    joined_lists = lists[0]
-    for part in lists[1:]:
-        joined_lists = call("list_concat", joined_lists, part)
-    result = duck("CASE WHEN NOT (:n) THEN :l END", n=some_null, l=joined_lists)
+    whole = reduce(lambda left, right: call("list_concat", left, right), lists)
+    result = duck("CASE WHEN NOT (:n) THEN :l END", n=some_null, l=whole)
     return typed(result, next(part.type for part in parts if array_depth(part.type) == depth))
 
 
-def split_part(node: exp.SplitPart) -> exp.Expression:
+def split_part(node: exp.SplitPart) -> exp.Expr:
     index = node.args["part_index"]
     if not (isinstance(index, exp.Literal) and int(index.this) > 0):
         failed = failure("INVALID_FUNCTION_ARGUMENT: Index must be greater than zero")
@@ -52,7 +50,7 @@ def split_part(node: exp.SplitPart) -> exp.Expression:
     return call("list_extract", call("string_split", node.this, node.args["delimiter"]), index)
 
 
-def substring(node: exp.Substring) -> exp.Expression:
+def substring(node: exp.Substring) -> exp.Expr:
     start, length = node.args["start"], node.args.get("length")
     if length and not isinstance(length, exp.Literal):
         length = call("greatest", length, 0)
@@ -62,30 +60,30 @@ def substring(node: exp.Substring) -> exp.Expression:
     return duck("CASE WHEN :p = 0 OR :p < -length(:s) THEN '' ELSE :c END", p=start, s=node.this, c=cut)
 
 
-def trim(node: exp.Trim) -> exp.Expression:
+def trim(node: exp.Trim) -> exp.Expr:
     function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
     return call(function, node.this, node.expression or _WHITE_SPACE)
 
 
-def replace(node: exp.Replace) -> exp.Expression:
+def replace(node: exp.Replace) -> exp.Expr:
     if not (isinstance(node.expression, exp.Literal) and node.expression.this):
         raise NotSupported("replace of anything but a literal that is not empty")
     return call("replace", node.this, node.expression, node.args.get("replacement") or "")
 
 
-def _converted(pattern: exp.Expression) -> regexps.Converted | None:
+def _converted(pattern: exp.Expr) -> regexps.Converted | None:
     """A literal pattern, converted; None where the pattern is known only when the query runs."""
     return regexps.convert(pattern.this) if isinstance(pattern, exp.Literal) and pattern.is_string else None
 
 
-def regexp_like(node: exp.RegexpLike) -> exp.Expression:
+def regexp_like(node: exp.RegexpLike) -> exp.Expr:
     converted = _converted(node.expression)
     if converted and converted.re2 is not None:
         return call("regexp_matches", node.this, converted.re2)
     return call(regexps.PREFIX + "like", node.this, node.expression)
 
 
-def regexp_extract(node: exp.RegexpExtract) -> exp.Expression:
+def regexp_extract(node: exp.RegexpExtract) -> exp.Expr:
     if node.args.get("position") or node.args.get("occurrence"):
         raise NotSupported("regexp_extract with more than a group")
     group = node.args.get("group") or exp.Literal.number(0)
@@ -96,7 +94,7 @@ def regexp_extract(node: exp.RegexpExtract) -> exp.Expression:
     return duck("CASE WHEN regexp_matches(:s, :p) THEN :c END", s=node.this, p=exp.convert(converted.re2), c=found)
 
 
-def _re2_extracts(converted: regexps.Converted, group: exp.Expression) -> bool:
+def _re2_extracts(converted: regexps.Converted, group: exp.Expr) -> bool:
     """Whether RE2 finds the same group: for one that took no part in the match it gives '', where Trino has NULL."""
     if converted.python is None:
         return group.name == "0"
@@ -105,7 +103,7 @@ def _re2_extracts(converted: regexps.Converted, group: exp.Expression) -> bool:
     return has_group and not converted.only_finds and (group.name == "0" or not may_be_absent)
 
 
-def regexp_replace(node: exp.RegexpReplace) -> exp.Expression:
+def regexp_replace(node: exp.RegexpReplace) -> exp.Expr:
     replacement = node.args.get("replacement") or exp.Literal.string("")
     if not (isinstance(replacement, exp.Literal) and replacement.is_string) or "\\" in replacement.this:
         raise NotSupported("regexp_replace with a replacement that is not a plain literal")

@@ -18,7 +18,7 @@ _ZONE_BLIND = (
 )
 
 
-def precision(node: exp.Expression) -> int | None:
+def precision(node: exp.Expr) -> int | None:
     """The digits of a timestamp's seconds by its type in Trino; None if unknown."""
     if node.type is not None and node.type.expressions:
         return int(node.type.expressions[0].this.this)
@@ -33,7 +33,7 @@ def with_precision(kind: exp.DType, digits: int) -> exp.DataType:
     return exp.DataType(this=kind, expressions=[exp.DataTypeParam(this=exp.Literal.number(digits))])
 
 
-def rounded(node: exp.Expression, kind: exp.DType, digits: int) -> exp.Expression:
+def rounded(node: exp.Expr, kind: exp.DType, digits: int) -> exp.Expr:
     """A timestamp, rounded half up to its precision: DuckDB keeps microseconds in all of them."""
     unit = 10 ** (6 - digits)
     make = "make_timestamptz" if kind == exp.DType.TIMESTAMPTZ else "make_timestamp"
@@ -41,7 +41,7 @@ def rounded(node: exp.Expression, kind: exp.DType, digits: int) -> exp.Expressio
     return duck(f"{make}(:e - ((:e % {unit} + {unit}) % {unit}))", e=shifted)
 
 
-def zoned_literal(node: exp.Cast) -> exp.Expression:
+def zoned_literal(node: exp.Cast) -> exp.Expr:
     """A timestamp literal with a zone. DuckDB keeps the instant only, so the zone must be UTC or not matter."""
     found = ZONED.fullmatch(node.this.name.strip())
     if not found:
@@ -61,7 +61,7 @@ def zoned_literal(node: exp.Cast) -> exp.Expression:
     return typed(exp.Cast(this=exp.Literal.string(text), to=node.args["to"].copy()), node.args["to"].copy())
 
 
-def at_time_zone(node: exp.AtTimeZone) -> exp.Expression:
+def at_time_zone(node: exp.AtTimeZone) -> exp.Expr:
     zone = node.args["zone"]
     if not (isinstance(zone, exp.Literal) and zone.name.upper() == "UTC"):
         raise NotSupported("AT TIME ZONE other than 'UTC'")
@@ -72,7 +72,7 @@ def at_time_zone(node: exp.AtTimeZone) -> exp.Expression:
     return typed(exp.cast(node.this.copy(), "timestamptz"), kind)
 
 
-def plus(node: exp.Add | exp.Sub) -> exp.Expression:
+def plus(node: exp.Add | exp.Sub) -> exp.Expr:
     sides = node.this, node.expression
     interval = next((side for side in sides if isinstance(side, exp.Interval)), None)
     other = next((side for side in sides if has_type(side, TIMES)), None)
@@ -88,7 +88,7 @@ def plus(node: exp.Add | exp.Sub) -> exp.Expression:
     return typed(result, with_precision(other.type.this, max(digits, 3)) if digits is not None else other.type.copy())
 
 
-def from_unixtime(node: exp.UnixToTime) -> exp.Expression:
+def from_unixtime(node: exp.UnixToTime) -> exp.Expr:
     if node.args.get("zone") or node.args.get("hours") or node.args.get("format"):
         raise NotSupported("from_unixtime with a time zone")
     # milliseconds, as Trino's timestamp(3) with time zone
@@ -96,15 +96,15 @@ def from_unixtime(node: exp.UnixToTime) -> exp.Expression:
     return typed(instant, with_precision(exp.DType.TIMESTAMPTZ, 3))
 
 
-def date_trunc(node: exp.TimestampTrunc | exp.DateTrunc) -> exp.Expression:
+def date_trunc(node: exp.TimestampTrunc | exp.DateTrunc) -> exp.Expr:
     value = require_type(node.this, "date_trunc")
     truncated = call("date_trunc", _unit(node), value)
     if has_type(value, {exp.DType.DATE}):
         return typed(exp.cast(truncated, "date"), "date")
-    return typed(truncated, value.type.copy())
+    return typed(truncated, value.type)
 
 
-def date_add(node: exp.DateAdd) -> exp.Expression:
+def date_add(node: exp.DateAdd) -> exp.Expr:
     value = require_type(node.this, "date_add")
     unit = _unit(node).name
     unit, factor = {"quarter": ("month", 3), "week": ("day", 7)}.get(unit, (unit, 1))
@@ -113,18 +113,18 @@ def date_add(node: exp.DateAdd) -> exp.Expression:
         f"(:d + to_{unit}s(CAST((:n) * {factor} AS {sizes.get(unit, 'INTEGER')})))", d=value, n=node.expression
     )
     if not has_type(value, {exp.DType.DATE}):
-        return typed(added, value.type.copy())
+        return typed(added, value.type)
     if unit in sizes:
         raise QueryFailed(f"INVALID_FUNCTION_ARGUMENT: '{unit}' is not a valid DATE field")
     return typed(exp.cast(added, "date"), "date")
 
 
-def date_diff(node: exp.DateDiff) -> exp.Expression:
+def date_diff(node: exp.DateDiff) -> exp.Expr:
     # whole units that have passed, as Trino counts; DuckDB's date_diff counts the boundaries between
     return call("datesub", _unit(node), node.expression, node.this)
 
 
-def date_format(node: exp.TimeToStr) -> exp.Expression:
+def date_format(node: exp.TimeToStr) -> exp.Expr:
     wanted = node.args["format"]
     if not (isinstance(wanted, exp.Literal) and set(re.findall(r"%(.)", wanted.this)) <= _DATE_FORMAT):
         raise NotSupported(f"date_format with the format {wanted.sql()}")
@@ -133,7 +133,7 @@ def date_format(node: exp.TimeToStr) -> exp.Expression:
     return node
 
 
-def _unit(node: exp.Expression) -> exp.Expression:
+def _unit(node: exp.Expr) -> exp.Expr:
     unit = node.args.get("unit")
     if unit is None or unit.name.upper() not in UNITS:
         raise NotSupported(f"the unit {unit}")
