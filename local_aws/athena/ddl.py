@@ -23,6 +23,8 @@ _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _HIVE_FAILED = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
 _CODECS = {"zstd": "zstd", "snappy": "snappy", "gzip": "gzip", "lz4": "lz4", "none": "uncompressed"}
 _KEPT_PROPERTIES = ("vacuum_", "optimize_", "write_target_data_file_size")
+#: What Glue takes back of a table's definition.
+_TABLE_INPUT = ("Name", "Description", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
 
 Properties = dict[str, Any]
 
@@ -172,19 +174,32 @@ class Ddl:
         )
 
     def add_columns(self, statement: exp.Alter) -> None:
-        """ALTER TABLE … ADD COLUMNS (…) of an Iceberg table."""
+        """ALTER TABLE … ADD COLUMNS (…)."""
         actions = statement.args.get("actions") or []
         # Athena writes the columns in parentheses.
         if len(actions) != 1 or not isinstance(actions[0], exp.Schema):
             raise NotSupported("ALTER TABLE other than ADD COLUMNS (…)")
-        names = self._names(statement.this)
-        if not is_iceberg(self.catalog.existing(*names)):
-            raise NotSupported("ALTER TABLE ADD COLUMNS for tables that are not Iceberg")
+        names, columns = self._names(statement.this), [_column(column) for column in actions[0].expressions]
+        table = self.catalog.existing(*names)
+        if not is_iceberg(table):
+            self._add_external_columns(table, columns)
+            return
         ids = count(100_000)
         with self.catalog.iceberg.load_table(names).update_schema() as update:
-            for column in map(_column, actions[0].expressions):
+            for column in columns:
                 kind = iceberg_type(data_type(column["Type"]), ids)
                 update.add_column(column["Name"], kind, doc=column.get("Comment"))
+
+    def _add_external_columns(self, table: dict[str, Any], columns: list[dict[str, Any]]) -> None:
+        if table.get("TableType") == "VIRTUAL_VIEW":
+            raise QueryFailed(f"FAILED: SemanticException: {table['Name']} is not a table")
+        there = {column["Name"] for column in table["StorageDescriptor"]["Columns"]}
+        if repeated := [column["Name"] for column in columns if column["Name"] in there]:
+            raise QueryFailed(f"{_HIVE_FAILED}Duplicate column name: {repeated[0]}")
+        definition = {key: table[key] for key in _TABLE_INPUT if key in table}
+        storage = table["StorageDescriptor"]
+        definition["StorageDescriptor"] = {**storage, "Columns": [*storage["Columns"], *columns]}
+        self.glue.update_table(DatabaseName=table["DatabaseName"], TableInput=definition)
 
     def drop_table(self, statement: exp.Drop) -> None:
         """DROP TABLE and VIEW."""
