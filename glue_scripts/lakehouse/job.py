@@ -145,7 +145,9 @@ class Job:
         """Replaces this run's rows of the job in job_audit or job_figures."""
         schema = ", ".join(f"{column.name} {column.sql_type}" for column in TABLES[table].columns)
         rows = [(self.run_id, self.table_name, *count) for count in counts]
-        self._write(self.spark.createDataFrame(rows, schema).coalesce(1), table).overwritePartitions()
+        of_this_run = (F.col("run_id") == self.run_id) & (F.col("job") == self.table_name)
+        # Not overwritePartitions, which leaves the rows of an earlier attempt if there is nothing to count now.
+        self._write(self.spark.createDataFrame(rows, schema).coalesce(1), table).overwrite(of_this_run)
 
     def _write(self, rows: DataFrame, table: str) -> DataFrameWriterV2:
         """A write to a table, in a commit that carries the run's id."""

@@ -4,7 +4,6 @@
 one line of JSON and ends. It also ends when its stdin closes, so it never outlives the server.
 """
 
-import gzip
 import importlib.util
 import json
 import os
@@ -12,22 +11,19 @@ import re
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import IO
-from urllib.parse import quote
+from typing import Any
 
 import duckdb
 
-from local_aws.athena.openx import Malformed, strict_json
+from local_aws.athena import regexps
+from local_aws.athena.errors import END_OF_MESSAGE
+from local_aws.athena.json_lines import create_json
+from local_aws.athena.quoting import name, text
 from local_aws.athena.values import UnprintableType, column_info, csv_line, formatter
 
 EXTENSIONS = ("icu", "httpfs", "avro", "iceberg")
-#: A line can be this long at most; a longer one fails the query.
-MAX_LINE = 16 * 2**20
 
 #: How DuckDB's errors read in Athena.
 _ERRORS = (
@@ -41,22 +37,12 @@ _ERRORS = (
 _ATHENA_ERROR = re.compile(r"\b([A-Z][A-Z_]{5,}): ")
 
 
-def text(value: str) -> str:
-    """A SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def name(value: str) -> str:
-    """A quoted SQL identifier."""
-    return '"' + value.replace('"', '""') + '"'
-
-
 def athena_error(error: Exception) -> str:
     """The StateChangeReason of a query that failed with this error."""
-    message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", str(error).split("\n\nLINE ")[0].strip())
+    message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", re.split(r"\n\n(?:LINE |At:)", str(error))[0].strip())
     own = _ATHENA_ERROR.search(message)
     if own and not isinstance(error, duckdb.ParserException):
-        return message[own.start() :].split("\x1e")[0]  # statements.END_OF_MESSAGE
+        return message[own.start() :].split(END_OF_MESSAGE)[0]
     for pattern, answer in _ERRORS:
         if re.search(pattern, str(error)):
             return answer.format(message.split("\n")[0])
@@ -68,12 +54,14 @@ def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
     for extension in EXTENSIONS:
         package = importlib.util.find_spec(f"duckdb_extension_{extension}")
+        if package is None or not package.submodule_search_locations:
+            raise ModuleNotFoundError(f"duckdb_extension_{extension} is not installed")
         file = next(Path(package.submodule_search_locations[0]).rglob(f"{extension}.duckdb_extension"))
         connection.execute(f"LOAD {text(str(file))}")
     return connection
 
 
-def configure(connection: duckdb.DuckDBPyConnection, job: dict) -> None:
+def configure(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> None:
     """Gives DuckDB the job's means: memory, a place to spill to, and S3."""
     host = job["endpoint"].removeprefix("http://")
     connection.execute(f"SET memory_limit={text(job['memory'])}")
@@ -97,7 +85,7 @@ def lock(connection: duckdb.DuckDBPyConnection, locations: list[str]) -> None:
 # --- what a table is -------------------------------------------------------------------------------------------------
 
 
-def create_source(connection: duckdb.DuckDBPyConnection, source: dict, job: dict) -> None:
+def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], job: dict[str, Any]) -> None:
     """Makes one of the query's tables readable under ``source['name']``."""
     if source["kind"] == "json":
         create_json(connection, source, job)
@@ -116,189 +104,18 @@ def create_source(connection: duckdb.DuckDBPyConnection, source: dict, job: dict
             connection.executemany(f"INSERT INTO {source['name']} VALUES ({marks})", source["rows"])
 
 
-def create_json(connection: duckdb.DuckDBPyConnection, source: dict, job: dict) -> None:
-    """A table of JSON lines with the meaning that the OpenX SerDe gives them.
-
-    A line that does not begin with { or [ (a blank one too) is a row of NULLs; keys compare without case, the last of
-    equal ones counts; the elements of an array are the columns in their order; what only the SerDe's lenient parser
-    reads is read by ``openx``.
-    """
-    raw = f"{source['name']}_lines"
-    files = fetch(source["objects"], job["endpoint"], Path(job["spill"]) / raw)
-    load_lines(connection, raw, files)
-    for file in files:
-        file.unlink()
-    # CASE, because json_keys fails on what is not valid
-    keys = "CASE WHEN line[1] = '{' AND json_valid(line) THEN json_keys(line) END"
-    found = connection.execute(f"SELECT DISTINCT {keys} FROM {raw} WHERE line IS NOT NULL").fetchall()
-    invalid = (None,) in found
-    lists = [names for (names,) in found if names is not None]
-    ambiguous = [names for names in lists if len({name.lower() for name in names}) < len(names)]
-    spellings = {name for names in lists for name in names}
-    if invalid or ambiguous:
-        repair(connection, raw, f"{keys} IS NULL OR list_contains(?::VARCHAR[][], {keys})", ambiguous, source)
-        spellings |= {name.lower() for name in spellings} | {key for _, _, key in source["columns"]}
-    paths, columns = [], []
-    for column, kind, key in source["columns"]:
-        places = []
-        for spelling in sorted(spelling for spelling in spellings if spelling.lower() == key):
-            paths.append('$."' + spelling.replace('"', '\\"') + '"')
-            places.append(f"v[{len(paths)}]")
-        value = f"coalesce({', '.join(places)})" if places else "NULL::VARCHAR"
-        columns.append(f"{decoded(value, column, kind, source['null_for_invalid'])} AS {name(column)}")
-    extract = f"json_extract_string(line, [{', '.join(map(text, paths))}])" if paths else "NULL::VARCHAR[]"
-    connection.execute(
-        f'CREATE TEMP VIEW {source["name"]} AS SELECT {", ".join(columns)}, path AS "$path" '
-        f"FROM (SELECT {extract} AS v, path FROM {raw})"
-    )
-
-
-def repair(connection: duckdb.DuckDBPyConnection, raw: str, odd: str, ambiguous: list, source: dict) -> None:
-    """Replaces the lines that only the SerDe's parser understands by what it makes of them."""
-    lines = connection.execute(
-        f"SELECT rowid, line, path FROM {raw} WHERE line IS NOT NULL AND ({odd})", [ambiguous]
-    ).fetchall()
-    repaired = []
-    for row, line, path in lines:
-        try:
-            repaired.append((row, strict_json(line, [key for _, _, key in source["columns"]])))
-        except Malformed as error:
-            if not source["ignore_malformed"]:
-                raise ValueError(
-                    f"HIVE_CURSOR_ERROR: Row is not a valid JSON Object - JSONException: {error} (in {path})"
-                ) from None
-            repaired.append((row, None))
-    replace_lines(connection, raw, repaired)
-
-
-def replace_lines(connection: duckdb.DuckDBPyConnection, raw: str, lines: list[tuple[int, str | None]]) -> None:
-    """Puts these texts in the place of the lines with these row ids."""
-    connection.execute(
-        f"UPDATE {raw} SET line = f.line FROM (SELECT unnest(?::BIGINT[]) AS row, unnest(?::VARCHAR[]) AS line) f "
-        f"WHERE {raw}.rowid = f.row",
-        [[row for row, _ in lines], [line for _, line in lines]],
-    )
-
-
-def fetch(objects: list[str], endpoint: str, directory: Path) -> dict[Path, str]:
-    """Copies S3 objects to files, unpacked; gives each file's object.
-
-    Not by DuckDB, whose many ranged requests take 5 to 30 times as long. The local S3 asks for no signature.
-    """
-    directory.mkdir()
-    kept = threading.local()
-
-    def copy(number: int, uri: str) -> tuple[Path, str]:
-        if not hasattr(kept, "connection"):
-            kept.connection = HTTPConnection(endpoint.removeprefix("http://"))
-        kept.connection.request("GET", quote("/" + uri.removeprefix("s3://")))
-        response = kept.connection.getresponse()
-        if response.status != 200:
-            raise ValueError(f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}: HTTP status {response.status}")
-        file = directory / f"{number}.json"
-        with file.open("wb") as target:
-            try:
-                copy_lines(gzip.GzipFile(fileobj=response) if uri.endswith(".gz") else response, target)
-            except (EOFError, OSError, zlib.error) as error:
-                raise ValueError(f"HIVE_CURSOR_ERROR: Failed to read file at {uri}: {error}") from None
-        response.read()
-        return file, uri
-
-    with ThreadPoolExecutor(8) as pool:
-        return dict(pool.map(copy, range(len(objects)), objects))
-
-
-def copy_lines(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copies text whose lines end in LF, CR or both, and leaves LF: DuckDB loses a character behind a CR alone."""
-    held = b""
-    while chunk := source.read(2**20):
-        chunk = held + chunk
-        held = chunk[-1:] if chunk.endswith(b"\r") else b""
-        chunk = chunk.removesuffix(b"\r")
-        target.write(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in chunk else chunk)
-    target.write(b"\n" if held else b"")
-
-
-def load_lines(connection: duckdb.DuckDBPyConnection, raw: str, files: dict[Path, str]) -> None:
-    """The files' lines, trimmed, into a table (line, path of the object); line is NULL where no JSON begins."""
-    connection.execute(f"CREATE TEMP TABLE {raw} (line VARCHAR, path VARCHAR)")
-    if not files:
-        return
-    connection.execute(
-        f"CREATE TEMP TABLE {raw}_objects AS SELECT unnest(?::VARCHAR[]) AS filename, unnest(?::VARCHAR[]) AS path",
-        [[str(file) for file in files], list(files.values())],
-    )
-    longest = min(max(max(file.stat().st_size for file in files) + 1, 2**20), MAX_LINE)
-    read = (
-        f"INSERT INTO {raw} SELECT CASE WHEN line[1] IN ('{{', '[') THEN line END, path FROM (SELECT "
-        "trim(line, e' \\t\\r\\x01\\x0b\\x0c') AS line, filename FROM "
-        f"read_csv([{', '.join(text(str(file)) for file in files)}], columns={{'line': 'VARCHAR'}}, auto_detect=false, "
-        # One column of whole lines: a separator that no JSON holds, nothing quoted.
-        f"header=false, delim='\x02\x03\x04', quote='', escape='', strict_mode=false, new_line='\\n', "
-        f"filename=true, max_line_size={longest}, buffer_size={2 * longest}, encoding='%s')) "
-        f"JOIN {raw}_objects USING (filename)"
-    )
-    try:
-        connection.execute(read % "utf-8")
-    except duckdb.InvalidInputException as error:
-        if "Invalid unicode" not in str(error):
-            raise
-        # Java replaces what is not UTF-8: read the bytes one for one, and decode the lines that need it.
-        connection.execute(f"DELETE FROM {raw}")
-        connection.execute(read % "latin-1")
-        found = connection.execute(
-            rf"SELECT rowid, line FROM {raw} WHERE regexp_matches(line, '[^\x00-\x7f]')"
-        ).fetchall()
-        decoded_lines = [(row, line.encode("latin-1").decode("utf-8", "replace")) for row, line in found]
-        replace_lines(connection, raw, decoded_lines)
-
-
-def decoded(value: str, column: str, kind: str, null_for_invalid: bool) -> str:
-    """The SQL that turns a JSON value's text into a column, as the SerDe does: what does not fit fails the query."""
-    invalid = "NULL"
-    if not null_for_invalid:
-        message = f"HIVE_BAD_DATA: Error parsing field value for field {column}: "
-        invalid = f"error({text(message)} || 'For input string: \"' || {value} || '\"')"
-    kind = kind.upper()
-    if kind in ("TEXT", "VARCHAR"):
-        return value
-    if kind == "BOOLEAN":
-        return f"lower({value}) = 'true'"
-    if kind in ("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT"):
-        whole = f"TRY_CAST(regexp_extract({value}, '^[+-]?[0-9]+') AS {kind})"
-        digits = f"list_transform(string_split(substr({value}, 2), ''), lambda digit: TRY_CAST(digit AS HUGEINT))"
-        octal = f"TRY_CAST(list_reduce({digits}, lambda number, digit: number * 8 + digit) AS {kind})"
-        return (
-            f"CASE WHEN {value} IS NULL THEN NULL "
-            f"WHEN regexp_full_match({value}, '0[0-7]+') AND {octal} IS NOT NULL THEN {octal} "
-            f"WHEN regexp_full_match({value}, '0[xX][0-9a-fA-F]+') AND TRY_CAST({value} AS {kind}) IS NOT NULL "
-            f"THEN TRY_CAST({value} AS {kind}) "
-            f"WHEN regexp_full_match({value}, '0[0-8].*|0[xX].*') THEN {invalid} "
-            f"WHEN regexp_full_match({value}, '[+-]?[0-9]+([.][0-9]*)?') AND {whole} IS NOT NULL THEN {whole} "
-            f"WHEN regexp_full_match({value}, '[+-]?[0-9.]+[eE][+-]?[0-9]+') "
-            f"AND TRY_CAST(trunc(TRY_CAST({value} AS DOUBLE)) AS {kind}) IS NOT NULL "
-            f"THEN TRY_CAST(trunc(TRY_CAST({value} AS DOUBLE)) AS {kind}) ELSE {invalid} END"
-        )
-    if kind in ("FLOAT", "REAL", "DOUBLE", "DATE") or kind.startswith("DECIMAL"):
-        cast = f"TRY_CAST({value} AS {kind})"
-        return f"CASE WHEN {value} IS NULL THEN NULL WHEN {cast} IS NULL THEN {invalid} ELSE {cast} END"
-    if kind == "TIMESTAMP":
-        written = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
-        fits = f"regexp_full_match({value}, '{written}')"
-        return f"CASE WHEN {value} IS NULL THEN NULL WHEN {fits} THEN CAST({value} AS TIMESTAMP) ELSE {invalid} END"
-    return f"CAST(error('NOT_SUPPORTED: columns of type {kind} in JSON tables ({column})') AS {kind})"
-
-
 # --- a job -----------------------------------------------------------------------------------------------------------
 
 
-def run(connection: duckdb.DuckDBPyConnection, job: dict) -> dict:
+def run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str, Any]:
     """Runs one job; what comes back says its columns and number of rows, or its error in Athena's words."""
     begun = time.monotonic()
     try:
         configure(connection, job)
         for source in job["sources"]:
             create_source(connection, source, job)
+        if regexps.PREFIX in job["sql"].lower():
+            regexps.register(connection)
         lock(connection, job["locations"])
         connection.execute(job["sql"])
         answer = write_arrow(connection, job) if job["arrow"] else write_rows(connection, job)
@@ -311,7 +128,7 @@ def run(connection: duckdb.DuckDBPyConnection, job: dict) -> dict:
     return {**answer, "milliseconds": round((time.monotonic() - begun) * 1000)}
 
 
-def write_rows(connection: duckdb.DuckDBPyConnection, job: dict) -> dict:
+def write_rows(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str, Any]:
     """The result as Athena's CSV, and as lines of JSON for GetQueryResults."""
     types = [kind for _, kind, *_ in connection.description]
     columns = [column_info(column, kind) for column, kind in zip(job["names"], types, strict=True)]
@@ -327,12 +144,12 @@ def write_rows(connection: duckdb.DuckDBPyConnection, job: dict) -> dict:
     return {"columns": columns, "count": count}
 
 
-def batches(connection: duckdb.DuckDBPyConnection) -> Iterator[list[tuple]]:
+def batches(connection: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]:
     while batch := connection.fetchmany(5000):
         yield batch
 
 
-def write_arrow(connection: duckdb.DuckDBPyConnection, job: dict) -> dict:
+def write_arrow(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str, Any]:
     """The result as an Arrow file, for the server to append to an Iceberg table."""
     import pyarrow as pa
 

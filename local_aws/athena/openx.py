@@ -56,7 +56,7 @@ class _Reader:
         self.at -= 1
         return self.literal()
 
-    def object(self) -> dict:
+    def object(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
         first = self.token()
         if first == "}":
@@ -81,7 +81,7 @@ class _Reader:
             if end not in (",", ";"):
                 raise self.malformed("Unterminated object")
 
-    def array(self) -> list:
+    def array(self) -> list[Any]:
         result: list[Any] = []
         separated = False
         while True:
@@ -104,7 +104,7 @@ class _Reader:
             separated = True
 
     def string(self, quote: str) -> str:
-        parts = []
+        parts: list[str] = []
         while self.at < len(self.text):
             char = self.text[self.at]
             self.at += 1

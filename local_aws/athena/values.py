@@ -40,25 +40,33 @@ class UnprintableType(Exception):
     """The result has a type that the local Athena cannot print as Athena does; its text names the type."""
 
 
-def column_info(name: str, duck_type: DuckDBPyType) -> dict:
+def column_info(name: str, duck_type: DuckDBPyType) -> dict[str, Any]:
     """One column as ``ResultSetMetadata.ColumnInfo`` describes it; raises ``UnprintableType``."""
     if duck_type.id == "decimal":
-        athena, precision, scale = "decimal", *(size for _, size in duck_type.children)
-    elif duck_type.id in _ATHENA_TYPES:
-        athena, precision, scale = _ATHENA_TYPES[duck_type.id]
-    else:
-        raise UnprintableType(str(duck_type))
+        (_, precision), (_, scale) = duck_type.children
+        return _info(name, "decimal", precision, scale)
+    if duck_type.id in _ATHENA_TYPES:
+        return _info(name, *_ATHENA_TYPES[duck_type.id])
+    raise UnprintableType(str(duck_type))
+
+
+def text_column_info(name: str) -> dict[str, Any]:
+    """The same of a column of SHOW and DESCRIBE."""
+    return _info(name, "string", 0, 0)
+
+
+def _info(name: str, kind: str, precision: Any, scale: Any) -> dict[str, Any]:
     return {
         "CatalogName": "hive",
         "SchemaName": "",
         "TableName": "",
         "Name": name,
         "Label": name,
-        "Type": athena,
+        "Type": kind,
         "Precision": precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
-        "CaseSensitive": athena == "varchar",
+        "CaseSensitive": kind in ("varchar", "string"),
     }
 
 
@@ -107,7 +115,7 @@ def formatter(duck_type: DuckDBPyType) -> Formatter:
 
 
 def _formatter(duck_type: DuckDBPyType) -> Callable[[Any], str]:
-    kind = duck_type.id
+    kind: str = duck_type.id
     if kind == "varchar":
         return str
     if kind == "boolean":
@@ -144,12 +152,12 @@ def _formatter(duck_type: DuckDBPyType) -> Callable[[Any], str]:
     raise UnprintableType(str(duck_type))
 
 
-def _nested(duck_type: DuckDBPyType) -> Callable[[Any], str]:
+def _nested(duck_type: Any) -> Callable[[Any], str]:
     plain = _formatter(duck_type)
     return lambda value: "null" if value is None else plain(value)
 
 
-def _row_text(fields: list, value: Any) -> str:
+def _row_text(fields: list[tuple[Any, Callable[[Any], str]]], value: Any) -> str:
     if isinstance(value, tuple):  # a row without field names
         return (
             "{"

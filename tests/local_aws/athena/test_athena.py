@@ -45,6 +45,8 @@ COLUMNS = "`user` string, `timestamp` bigint, x double"
         ("100.0 * 2 / 3", "66.7"),
         ("cast(2.5e0 as bigint)", "3"),
         ("try_cast(' 1' as bigint)", None),
+        ("split_part('a,b', ',', 1)", "a"),
+        ("split_part('a,b', ',', 2)", "b"),
         ("split_part('a,b', ',', 3)", None),
         ("regexp_extract('abc', '(x)', 1)", None),
         ("regexp_replace('aXbX', 'X', '-')", "a-b-"),
@@ -206,6 +208,13 @@ def test_an_absent_key_is_null(athena):
 def test_a_number_written_as_text_is_read(athena):
     table = athena.landing(COLUMNS, b'{"user": "a", "timestamp": "5"}\n')
     assert athena.query(f'select "timestamp" from {table}') == [["5"]]
+
+
+@pytest.mark.parametrize("number", ["1.50", "1e3", "-0", "0.10", "12345678901234567890123", "7"])
+def test_a_number_in_a_text_column_keeps_its_text(athena, number):
+    line = f'{{"User": {number}, "timestamp": 5, "x": "-0 and 1.50"}}\n'
+    table = athena.landing("`user` string, `timestamp` bigint, x string", line.encode())
+    assert athena.query(f"select * from {table}") == [[number, "5", "-0 and 1.50"]]
 
 
 def test_a_malformed_line_fails_the_query_unless_the_table_ignores_it(athena):
@@ -372,5 +381,5 @@ def test_the_catalog_is_told_through_athenas_api(athena):
     names = {"CatalogName": "AwsDataCatalog", "DatabaseName": athena.database}
     metadata = athena.client.get_table_metadata(TableName=table, **names)["TableMetadata"]
     assert [(column["Name"], column["Type"]) for column in metadata["Columns"]] == [("x", "bigint")]
-    listed = athena.client.list_table_metadata(**names)["TableMetadataList"]
-    assert table in {item["Name"] for item in listed}
+    pages = athena.client.get_paginator("list_table_metadata").paginate(**names)
+    assert table in {item["Name"] for page in pages for item in page["TableMetadataList"]}

@@ -1,0 +1,64 @@
+"""The engine's processes: each query has one of its own, and one waits for the next query with DuckDB loaded."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from typing import Any
+
+from local_aws.athena.errors import QueryFailed
+from local_aws.settings import PROJECT
+
+
+class Processes:
+    """Starts and ends ``local_aws.athena.engine``; on the event loop."""
+
+    def __init__(self) -> None:
+        self._spare: asyncio.Task[Process] | None = None
+
+    def prepare(self) -> None:
+        """Lets a process load DuckDB already, for the next query."""
+        if self._spare is None:
+            self._spare = asyncio.create_task(_new_process())
+
+    async def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The engine's answer to a job; raises ``QueryFailed`` with its reason. A cancelled call ends the process."""
+        process = None
+        if self._spare and self._spare.done():
+            process, self._spare = self._spare.result(), None
+        if process is None or process.returncode is not None:
+            process = await _new_process()
+        assert process.stdin and process.stdout
+        try:
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.drain()
+            self.prepare()
+            line = await process.stdout.readline()
+            await process.wait()
+        finally:
+            await _end(process)
+        if not line:
+            raise QueryFailed("EXCEEDED_LOCAL_MEMORY_LIMIT: the query's process was ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def close(self) -> None:
+        if self._spare:
+            await _end(await self._spare)
+
+
+async def _new_process() -> Process:
+    command = (sys.executable, "-m", "local_aws.athena.engine")
+    return await asyncio.create_subprocess_exec(
+        *command, cwd=PROJECT, stdin=PIPE, stdout=PIPE, limit=2**26, start_new_session=True
+    )
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
