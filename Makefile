@@ -82,9 +82,9 @@ clean:
 	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements.lock
 	@touch $@
 
-.local/jars/fetched: local_aws/spark.py | .venv/installed
+.local/jars/fetched: local_aws/glue/jars.py | .venv/installed
 	@echo "fetching Spark's jars" >&2
-	@$(PYTHON) -m local_aws.spark >&2
+	@$(PYTHON) -m local_aws.glue.jars >&2
 	@touch $@
 
 .local/uv/bin/uv:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import psutil
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from local_aws import glue_jobs
-from local_aws.settings import PROJECT, LocalAws
-from tests.ports import free_port
+from local_aws.glue.processes import processes
+from local_aws.settings import PROJECT, LocalAws, free_port
 
 DAG = "stedi_lakehouse"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -128,12 +128,11 @@ class Airflow:
 def spark(glue_run: str) -> list[int]:
     """The processes of Spark of a Glue run."""
     found = []
-    for pid in glue_jobs.processes(glue_run):
-        with suppress(OSError):  # it ended meanwhile
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    for process in processes(glue_run):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
             # Not the launcher before it, which only puts Spark's command together.
-            if command[0].endswith(b"/java") and b"org.apache.spark.launcher.Main" not in command:
-                found.append(pid)
+            if process.name() == "java" and "org.apache.spark.launcher.Main" not in process.cmdline():
+                found.append(process.pid)
     return found
 
 
@@ -144,10 +143,9 @@ def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airf
     airflow = Airflow(root, port)
     own = {
         "STEDI_LOCAL": str(root),
-        "STEDI_JARS": os.environ.get("STEDI_JARS") or str(PROJECT / ".local" / "jars"),
         "LOCAL_AWS_PORT": str(airflow.aws.port),
         # A job on so few records is over before Java's second compiler pays.
-        "LOCAL_SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "LOCAL_AWS_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "STEDI_RETRY_SECONDS": "1",
     }
     root.mkdir(parents=True, exist_ok=True)

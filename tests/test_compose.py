@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from dev import airflow_home
-from local_aws.settings import LocalAws
-from ports import free_port
+from local_aws.settings import LocalAws, free_port
 from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]

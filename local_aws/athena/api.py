@@ -19,9 +19,9 @@ from typing import Any
 from sqlglot import exp, tokenize
 from sqlglot.tokens import TokenType
 
-from local_aws.api import ApiError
 from local_aws.athena.catalog import Catalog, hive_name, is_iceberg, location_parts
 from local_aws.athena.statements import CATALOG, MalformedQuery, Refusal, not_supported, parse, translate
+from local_aws.json_api import ApiError
 from local_aws.settings import ACCESS_KEY, PROJECT, REGION, LocalAws
 
 AT_ONCE = 4

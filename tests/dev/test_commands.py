@@ -14,7 +14,7 @@ import pytest
 
 from dev import airflow_home, query, run
 from dev.locks import Lock
-from ports import free_port
+from local_aws.settings import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 

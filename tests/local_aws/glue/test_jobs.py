@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import service
-
-from .conftest import BUCKET, ICEBERG_CONF, Jobs, processes_with
+from tests.local_aws.glue_jobs import BUCKET, ICEBERG_CONF, Jobs, processes_with
 
 PRINT_ARGUMENTS = "import sys; print(' '.join(sys.argv[1:]))"
 SLEEP = "import time; print('asleep', flush=True); time.sleep(300)"
@@ -36,12 +35,12 @@ from pyspark.sql import SparkSession, functions
 
 run_id = sys.argv[sys.argv.index("--JOB_RUN_ID") + 1]
 spark = SparkSession.builder.getOrCreate()
-spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.stedi_test")
-spark.sql("CREATE TABLE IF NOT EXISTS glue_catalog.stedi_test.steps (id bigint) USING iceberg")
+spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.test")
+spark.sql("CREATE TABLE IF NOT EXISTS glue_catalog.test.steps (id bigint) USING iceberg")
 frame = spark.read.schema("id bigint").json(sys.argv[sys.argv.index("--landing") + 1])
-frame.writeTo("glue_catalog.stedi_test.steps").option("snapshot-property.run_id", run_id).overwrite(functions.lit(True))
-print("rows", spark.table("glue_catalog.stedi_test.steps").count())
-snapshots = spark.table("glue_catalog.stedi_test.steps.snapshots").orderBy("committed_at").collect()
+frame.writeTo("glue_catalog.test.steps").option("snapshot-property.run_id", run_id).overwrite(functions.lit(True))
+print("rows", spark.table("glue_catalog.test.steps").count())
+snapshots = spark.table("glue_catalog.test.steps.snapshots").orderBy("committed_at").collect()
 print("written by", snapshots[-1].summary["run_id"])
 """
 
@@ -81,7 +80,7 @@ def test_modules_of_extra_py_files_can_be_imported_by_the_script_and_nothing_of_
     script = """
 import importlib.util, os, lakehouse_of_test
 print(lakehouse_of_test.NAME)
-print([name for name in ("local_aws", "glue_jobs", "conftest") if importlib.util.find_spec(name)])
+print([name for name in ("local_aws", "tests", "conftest") if importlib.util.find_spec(name)])
 print(sorted(name for name in os.environ if name.startswith(("PYTEST", "AIRFLOW", "PYTHONPATH"))))
 """
 
@@ -194,7 +193,7 @@ def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog_with_the_
 
     assert jobs.log(run) == ["rows 3", f"written by {run['Id']}"], jobs.log(run, "error")
     assert jobs.log(run, "error") == []
-    table = jobs.glue.get_table(DatabaseName="stedi_test", Name="steps")["Table"]
+    table = jobs.glue.get_table(DatabaseName="test", Name="steps")["Table"]
     assert table["Parameters"]["metadata_location"].startswith(f"s3://{BUCKET}/lake/")
 
 
