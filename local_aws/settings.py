@@ -12,10 +12,16 @@ from botocore.config import Config
 #: The directory that holds this package.
 PROJECT = Path(__file__).resolve().parent.parent
 
-#: What points an AWS client here, beside the endpoint. A file, so that `docker compose` can read it too.
-_CLIENT_VARIABLES = dict(
-    line.split("=", 1) for line in Path(__file__).with_name("client.env").read_text().splitlines() if line
-)
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables of a file that `docker compose` reads too: NAME=value lines, and comments."""
+    lines = path.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+#: What points an AWS client here, beside the endpoint.
+_CLIENT_VARIABLES = read_env_file(Path(__file__).with_name("client.env"))
 REGION = _CLIENT_VARIABLES["AWS_REGION"]
 #: MiniStack takes any key; twelve digits would choose the account.
 ACCESS_KEY = _CLIENT_VARIABLES["AWS_ACCESS_KEY_ID"]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from athena_client import Athena
 
-from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
+from dev.airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
 from dev.generate import generate
 from local_aws.glue.processes import processes
 from stedi.report.operator import PICTURES
