@@ -13,7 +13,6 @@ from botocore.config import Config
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-
 def read_env_file(path: Path) -> dict[str, str]:
     """The variables of a file that `docker compose` reads too: NAME=value lines, and comments."""
     lines = path.read_text().splitlines()
