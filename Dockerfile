@@ -19,7 +19,7 @@ ENV PATH=/opt/venv/bin:$PATH LOCAL_AWS_JARS=/opt/jars PYTHONUNBUFFERED=1
 USER stedi
 WORKDIR /opt/stedi
 
-# Spark's jars, fetched anew only when one of these changes.
+# Spark's jars, fetched again only when one of these changes.
 COPY local_aws/__init__.py local_aws/settings.py local_aws/client.env local_aws/
 COPY local_aws/glue/__init__.py local_aws/glue/jars.py local_aws/glue/
 RUN python -m local_aws.glue.jars

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -141,6 +142,9 @@ def main() -> int:
     commands["ui"].add_argument("--landing", help="what the form for a new run proposes")
     arguments = parser.parse_args()
     isolate()
+    # Whatever asks a command to end, it ends what it has started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         return int(arguments.function(arguments))
     except (CommandError, ServiceError) as error:

@@ -18,7 +18,7 @@ def start_local_aws() -> None:
     settings = lakehouse_settings()
     role = settings.glue_role_arn.rpartition("/")[2]
     service.start(local_aws(), bucket=settings.bucket, role=role)
-    # What a killed run has left; the run at work stops its own.
+    # What a killed run has left; a run that is going on stops its own.
     if not run_lock().is_held():
         stop_run_queries()
 
@@ -33,7 +33,7 @@ def create_run_workgroup() -> None:
 def stop_run_queries() -> None:
     """Stops the queries of `make run` that have not ended."""
     athena = local_aws().client("athena")
-    # A run has few queries at work, so they are among the newest.
+    # A run has few queries running, so they are among the newest.
     if newest := athena.list_query_executions(WorkGroup=RUN_WORKGROUP)["QueryExecutionIds"]:
         for query in athena.batch_get_query_execution(QueryExecutionIds=newest)["QueryExecutions"]:
             if query["Status"]["State"] in ("QUEUED", "RUNNING"):

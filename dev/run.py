@@ -52,8 +52,6 @@ def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
     keep: the lake stays as it is, and is not emptied before.
     """
     started = time.monotonic()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     on_conflict = CommandError("another run uses this lake; wait for it, or end it with `make stop`")
     with run_lock().acquired(on_conflict) as lock:
         progress = _Progress()

@@ -1,4 +1,4 @@
-"""``make screenshots``: the README's pictures, taken anew from a run on generated data in a lake of its own."""
+"""``make screenshots``: takes the pictures in docs/ from a run on generated data, in a lake of its own."""
 
 import sys
 import tempfile

@@ -37,15 +37,13 @@ def serve(port: int, landing: str | None) -> int:
     """
     if landing:
         os.environ["STEDI_LANDING"] = landing_source(landing)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     console = new_console()
     on_conflict = CommandError("the UI is already running; end it with `make stop`")
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(ui_lock().acquired(on_conflict))
         if run_lock().is_held():
             raise CommandError("`make run` is running; start the UI when it has ended")
-        _refuse_taken_port(port)
+        _require_free_port(port)
         try:
             with console.status("starting the local AWS and Airflow"):
                 airflow_home.prepare()
@@ -118,7 +116,7 @@ def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
                 process.wait(seconds)
 
 
-def _refuse_taken_port(port: int) -> None:
+def _require_free_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

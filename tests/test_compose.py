@@ -43,7 +43,7 @@ def test_no_secret_is_written_down():
     assert all("/secrets/" in given[key] for key in secret if key.endswith(("_FILE", "_CMD")))
 
 
-def test_the_local_aws_has_the_bucket_and_the_role_of_the_settings_and_the_name_that_airflow_uses():
+def test_the_local_aws_has_the_bucket_role_and_name_that_airflow_uses():
     role = Settings().glue_role_arn.rpartition("/")[2]
     expected = {f"--bucket={Settings().bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
     assert expected <= set(SERVICES["local-aws"]["command"])

@@ -87,7 +87,8 @@ def test_the_rows_of_a_table_that_is_not_there_are_unknown(lake_aws):
     assert query.count_rows(["nowhere"]) == {"nowhere": None}
 
 
-def test_an_interrupt_stops_the_query(lake_aws):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_the_query(lake_aws, number):
     athena = lake_aws.client("athena")
     process = subprocess.Popen([sys.executable, "-m", "dev", "query", "--", SLOW], cwd=PROJECT)
     deadline = time.monotonic() + 60
@@ -102,6 +103,6 @@ def test_an_interrupt_stops_the_query(lake_aws):
     while not running():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(30) == 130
     assert running() == []

@@ -71,7 +71,7 @@ def test_a_program_on_this_machine_is_answered_under_any_loopback_name(aws, host
     assert ask(aws, {"Host": host}, path="/_local_aws/health")[0] == 200
 
 
-def test_with_a_name_it_serves_other_machines_and_is_healthy_when_bucket_and_role_are_there(tmp_path):
+def test_with_a_name_it_serves_other_machines_once_bucket_and_role_are_there(tmp_path):
     aws = LocalAws(free_port(), tmp_path / "aws")
     command = [sys.executable, "-m", "local_aws.server", f"--port={aws.port}", f"--state={aws.state}"]
     command += ["--name=local-aws", f"--bucket={BUCKET}", "--role=served"]

@@ -72,7 +72,7 @@ def test_a_run_s_arguments_come_before_the_job_s_defaults_and_glue_adds_its_own(
     assert line.endswith(f"--JOB_RUN_ID {run['Id']} --JOB_NAME arguments --landing s3://new x --policy customer")
 
 
-def test_modules_of_extra_py_files_can_be_imported_by_the_script_and_nothing_of_the_host_can(jobs, monkeypatch):
+def test_a_script_imports_its_extra_py_files_and_nothing_of_the_host(jobs, monkeypatch):
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("lakehouse_of_test/__init__.py", "NAME = 'from the zip'")
@@ -138,7 +138,7 @@ def test_what_the_local_aws_cannot_do_fails_the_run_and_says_so(jobs):
     assert run["ErrorMessage"] == "LAUNCH ERROR | The local AWS does not support --additional-python-modules."
 
 
-def test_a_run_that_takes_longer_than_its_timeout_ends_as_timeout_and_leaves_no_process(jobs):
+def test_a_run_beyond_its_timeout_ends_as_timeout_and_leaves_no_process(jobs):
     run = jobs.run("slow", SLEEP, Timeout=30)  # three seconds here
 
     assert run["JobRunState"] == "TIMEOUT"
@@ -185,7 +185,7 @@ def test_a_failed_run_is_tried_again_as_often_as_the_job_says(jobs):
     assert [run["Id"] for run in jobs.glue.get_job_runs(JobName="retried")["JobRuns"]] == [second["Id"], first]
 
 
-def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog_with_the_run_s_id(jobs):
+def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog(jobs):
     jobs.s3.put_object(Bucket=BUCKET, Key="landing/steps/1.json", Body=b'{"id": 1}\n{"id": 2}\n{"id": 3}\n')
     arguments = {"--datalake-formats": "iceberg", "--conf": ICEBERG_CONF, "--landing": f"s3://{BUCKET}/landing/steps/"}
 
@@ -204,7 +204,7 @@ def test_without_datalake_formats_there_is_no_iceberg(jobs):
     assert "org.apache.iceberg" in run["ErrorMessage"]
 
 
-def test_a_run_under_way_when_the_server_is_killed_is_failed_afterwards_and_leaves_no_process(own_aws):
+def test_a_run_whose_server_was_killed_is_failed_and_leaves_no_process(own_aws):
     jobs = Jobs(own_aws)
     jobs.create("orphan", SLEEP)
     run_id = jobs.start("orphan")
