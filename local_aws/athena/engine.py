@@ -20,7 +20,7 @@ import duckdb
 from local_aws.athena import regexps
 from local_aws.athena.errors import END_OF_MESSAGE
 from local_aws.athena.json_lines import create_json
-from local_aws.athena.quoting import name, text
+from local_aws.athena.quoting import literal, name, text
 from local_aws.athena.values import UnprintableType, column_info, csv_line, formatter
 
 EXTENSIONS = ("icu", "httpfs", "avro", "iceberg")
@@ -100,8 +100,8 @@ def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any],
         columns = ", ".join(f"{name(column)} {kind}" for column, kind in source["columns"])
         connection.execute(f"CREATE TEMP TABLE {source['name']} ({columns})")
         if source["rows"]:
-            marks = ", ".join("?" for _ in source["columns"])
-            connection.executemany(f"INSERT INTO {source['name']} VALUES ({marks})", source["rows"])
+            rows = ", ".join(f"({', '.join(map(literal, row))})" for row in source["rows"])
+            connection.execute(f"INSERT INTO {source['name']} VALUES {rows}")
 
 
 # --- a job -----------------------------------------------------------------------------------------------------------
