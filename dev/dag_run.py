@@ -143,7 +143,7 @@ def main() -> int:
     """Runs the DAG once; returns the exit code."""
     dag_id, run_conf, descriptor = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
     events = _Events(descriptor)
-    get_listener_manager().add_listener(events)  # type: ignore[no-untyped-call]
+    get_listener_manager().add_listener(events)
 
     folder = Path(conf.get("core", "dags_folder"))
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
@@ -158,7 +158,7 @@ def main() -> int:
     events.send("loaded")
 
     # The API that tasks report to needs seconds for its first answer, which would count as the first task's.
-    InProcessTestSupervisor._api_client().get("health")  # type: ignore[no-untyped-call]
+    InProcessTestSupervisor._api_client().get("health")
     events.send("ready")
     if not sys.stdin.readline():
         return EXIT_STOPPED
