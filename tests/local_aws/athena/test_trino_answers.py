@@ -142,6 +142,7 @@ def test_no_answer_is_another_than_trinos(connection):
         ("array[1] || cast(null as integer)", None),
         ("array[array[1]] || array[2]", "[[1], [2]]"),
         ("concat(array[1], 2)", "[1, 2]"),
+        ("sum(x) from (values (1, 2)) as t(k, x) group by k having sum(x) > 1 and k in (select 1)", "2"),
         ("element_at(array[1, 2], -1)", "2"),
         ("array[1, 2][x] from (values 2) as t(x)", "2"),
         ("x[1] from (values array['q']) as t(x)", "q"),
@@ -180,6 +181,7 @@ def test_an_expression_means_what_it_means_in_trino(connection, expression, valu
     [
         ("contains(array[1], 'a')", "TYPE_MISMATCH"),
         ("array[1] || 'a'", "TYPE_MISMATCH"),
+        ("k as g from (values 1) as t(k) group by k having g > 0", "COLUMN_NOT_FOUND: line 1:1: Column 'g'"),
         ("element_at(array[1, 2], 0)", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),
         ("array[1, 2][3]", "INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal"),
         ("map(array['a'], array[1])['b']", "INVALID_FUNCTION_ARGUMENT: Key not present in map"),
