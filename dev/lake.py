@@ -23,16 +23,11 @@ def start_local_aws() -> None:
         stop_run_queries()
 
 
-def create_run_workgroup() -> None:
-    """Creates the workgroup of `make run`, unless it is there."""
+def stop_run_queries() -> None:
+    """Stops the queries of `make run` that have not ended, and leaves its workgroup there."""
     athena = local_aws().client("athena")
     with contextlib.suppress(athena.exceptions.InvalidRequestException):
         athena.create_work_group(Name=RUN_WORKGROUP)
-
-
-def stop_run_queries() -> None:
-    """Stops the queries of `make run` that have not ended."""
-    athena = local_aws().client("athena")
     # A run has few queries running, so they are among the newest.
     if newest := athena.list_query_executions(WorkGroup=RUN_WORKGROUP)["QueryExecutionIds"]:
         for query in athena.batch_get_query_execution(QueryExecutionIds=newest)["QueryExecutions"]:

@@ -130,7 +130,6 @@ def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: 
         progress.now("starting the local AWS and Airflow")
         lake.start_local_aws()
         lake.stop_run_queries()
-        lake.create_run_workgroup()
         _expect("ready", events, log)
         if not keep:
             progress.now("emptying the lake")
