@@ -11,7 +11,8 @@ VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS OR
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
-PYTHON := .venv/bin/python
+BIN := .venv/bin
+PYTHON := $(BIN)/python
 UV := $(or $(shell command -v uv),.local/uv/bin/uv)
 UV_VERSION := 0.13.9
 DEV := @$(PYTHON) -m dev
@@ -64,12 +65,12 @@ ui: install
 	$(DEV) ui --port "$${UI_PORT:-8080}" --landing "$$LANDING"
 
 test: install
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
-	.venv/bin/mypy glue_scripts
-	.venv/bin/mypy dags dev local_aws
-	.venv/bin/sqlfluff lint --nocolor include/sql/checks include/sql/report
-	.venv/bin/pytest -n 2 --dist loadfile
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy glue_scripts
+	$(BIN)/mypy dags dev local_aws
+	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report
+	$(BIN)/pytest -n 2 --dist loadfile
 
 generate: .venv/installed
 	@$(PYTHON) -m dev.generate --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
