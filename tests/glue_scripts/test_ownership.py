@@ -271,9 +271,8 @@ def built(customers, readings, steps):
     whose = device_ownership(steps, readings, customers).persist()
     trusted_steps = kept(step_trainer_trusted(steps, whose, curated, "customer")).select(*COLUMNS).persist()
     owners = device_owners(whose, curated).persist()
-    measurements = machine_learning_curated(
-        steps_of_people(trusted_steps, owners), readings_of_people(trusted_readings), "customer_and_time"
-    )
+    sides = steps_of_people(trusted_steps, owners), readings_of_people(trusted_readings)
+    measurements = machine_learning_curated(*sides)
     return (
         {row.source: row["count"] for row in whose.groupBy("source").count().collect()},
         {(row.serialnumber, row.email) for row in owners.collect()},
