@@ -1,9 +1,6 @@
 """The STEDI lakehouse, from delivered JSON to trusted tables. Read it top to bottom; the topology stands at the end.
 
-What it needs from AWS: s3:GetObject, PutObject, DeleteObject and ListBucket on the bucket (and read on a landing source
-elsewhere in S3), athena:StartQueryExecution, GetQueryExecution, BatchGetQueryExecution, GetQueryResults and
-StopQueryExecution on the workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the jobs,
-iam:PassRole on the Glue role, logs:FilterLogEvents on /aws-glue/jobs/*.
+docs/aws.md lists the permissions that it needs on AWS.
 """
 
 import re
