@@ -44,6 +44,9 @@ def test_a_key_of_all_columns_is_written_as_a_star():
             {"columns": ["user", {"name": "n", "kind": "float", "comment": ""}]},
             "watch_trusted.n is of kind 'float'; it can be text,",
         ),
+        ({"persn": "user"}, "watch_trusted: got an unexpected key 'persn'"),
+        ({"columns": [{"name": "n", "kind": "text", "coment": ""}]}, "watch_trusted.n: got an unexpected key 'coment'"),
+        ({"columns": [{"name": "n", "comment": ""}]}, "watch_trusted.n: missing 1 required key: 'kind'"),
     ],
 )
 def test_a_description_that_contradicts_itself_is_an_error_that_says_where(change, message):
