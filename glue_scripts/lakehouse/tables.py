@@ -85,7 +85,8 @@ def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Tab
         _add(tables, sources[source], fields, format="landing", **settings)
     for name, given in description["tables"].items():
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        inherited = _inherited(tables, name, settings.pop("inherits", settings.get("inputs", ())))
+        parents = settings.pop("inherits", settings.get("inputs", ()))
+        inherited = _inherited(tables, name, tuple(sources.values()) if parents == ("*",) else parents)
         for parent in settings.get("inputs", ())[:1]:
             about = {key: getattr(tables[parent], key) for key in ("person", "device", "instant")}
             settings = about | settings
