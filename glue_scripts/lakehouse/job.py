@@ -3,11 +3,13 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.landing import LOCATION, read_landing, repaired_files, used
+from lakehouse.errors import MissingHandoverError
+from lakehouse.landing import exists, read_landing, repaired_files, used
 from lakehouse.outcomes import (
     READ,
     REJECTED,
@@ -57,32 +59,48 @@ class Job:
         self.consent_policy: str = arguments.consent_policy
         self.max_rejected: float = arguments.max_rejected
         self._readings: dict[str, DataFrame] = {}
-        self._tables: dict[str, DataFrame] = {}
         self.spark = SparkSession.builder.appName(table).getOrCreate()
 
-    def landing(self, table: str, *, with_location: bool = False) -> DataFrame:
-        """The records of a landing table that can be used; ``with_location``: with the columns of LOCATION, too."""
+    def landing(self, table: str) -> DataFrame:
+        """The records of a landing table that can be used."""
         reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/").persist()
         self._readings[table] = reading
-        return used(reading).select(*columns(table), *(LOCATION if with_location else ()))
+        return used(reading).select(*columns(table))
 
     def table(self, name: str) -> DataFrame:
         """The content of a trusted or curated table."""
-        self._tables[name] = self.spark.table(self._catalog_name(name)).persist()
-        return self._tables[name]
+        return self.spark.table(self._catalog_name(name))
+
+    def hand_over(self, rows: DataFrame) -> None:
+        """Leaves rows for a later job of this run, in place of those of an earlier attempt."""
+        rows.write.mode("overwrite").parquet(self._handover(self.table_name))
+
+    def handed_over(self, job: str) -> DataFrame:
+        """What ``job`` handed over in this run; raises ``MissingHandoverError``."""
+        folder = self._handover(job)
+        if not exists(self.spark, f"{folder}/_SUCCESS"):
+            raise MissingHandoverError(
+                f"{self.table_name} needs what {job} hands over, and there is nothing in {folder}: it was deleted, or "
+                f"{job} has not succeeded in this run. Clear the task {job}, with the tasks after it."
+            )
+        return self.spark.read.parquet(folder)
+
+    def _handover(self, job: str) -> str:
+        # A colon in a path is not for Hadoop.
+        return f"{self.landing_prefix}/handover/{quote(self.run_id, safe='').replace('%', '@')}/{job}"
 
     def publish(
         self,
         rows: DataFrame,
-        judged: Mapping[str, DataFrame],
+        judged: Mapping[str, DataFrame | list[Count]],
         side_tables: Mapping[str, DataFrame] | None = None,
         figures: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job.
 
-        judged: {source: its records, as read by this job, judged}; side_tables: {table that the job writes beside its
-        own: its new content}, each replaced before it in a commit of its own; figures: {source: {figure: value}} to
-        add to those that are counted here.
+        judged: {source: its records, as read by this job, judged; or how many of them have which outcome}; side_tables:
+        {table that the job writes beside its own: its new content}, each replaced before it in a commit of its own;
+        figures: {source: {figure: value}} to add to those that are counted here.
 
         The records rejected of a landing table replace those that landing_quarantine has of it. If they are more than
         ``max_rejected`` allows, ``TooManyRejectedError`` is raised, and nothing else changes.
@@ -97,18 +115,18 @@ class Job:
             if source in self._readings:
                 counts[source], values[source] = count_reading(self._readings[source])
             else:
-                counts[source], values[source] = [], {READ: self._tables[source].count()}
-            counts[source] += count_outcomes(records)
+                counts[source], values[source] = [], {READ: self.table(source).count()}  # from Iceberg's metadata
+            counts[source] += count_outcomes(records) if isinstance(records, DataFrame) else records
         for source, given in (figures or {}).items():
             values[source] = {**values.get(source, {}), **given}
-        for source in judged.keys() & self._readings.keys():
-            self._quarantine(source, judged[source], values[source][READ], counts[source])
-            self._write_repaired(source, values[source], counts[source])
+        for source, records in judged.items():
+            if source in self._readings and isinstance(records, DataFrame):
+                self._quarantine(source, records, values[source][READ], counts[source])
+                self._write_repaired(source, values[source], counts[source])
 
         for table, content in {**(side_tables or {}), self.table_name: rows}.items():
             self._write(content, table).overwrite(F.lit(True))
-            written = self.spark.table(self._catalog_name(table)).count()  # from Iceberg's metadata
-            values[table] = {**values.get(table, {}), WRITTEN: written}
+            values[table] = {**values.get(table, {}), WRITTEN: self.table(table).count()}
         self._write_counts("job_figures", [(source, *item) for source in values for item in values[source].items()])
         self._write_counts("job_audit", [(source, *count) for source in counts for count in counts[source]])
         for source, of_source in values.items():

@@ -83,7 +83,7 @@ def read_landing(spark: SparkSession, table: str, location: str) -> DataFrame:
     now, and read when the frame is used, which raises ``LandingChangedError`` from within Spark if they have changed.
     """
     schema = StructType([StructField(field.name.lower(), field.dataType) for field in SCHEMAS[table]] + list(_OUTCOME))
-    if not _exists(spark, location):
+    if not exists(spark, location):
         return spark.createDataFrame([], schema)
     listed = _listed(spark, location)
     _never_split(spark, [length for _, length in listed.values()])
@@ -131,7 +131,8 @@ def read_landing(spark: SparkSession, table: str, location: str) -> DataFrame:
     return records
 
 
-def _exists(spark: SparkSession, location: str) -> bool:
+def exists(spark: SparkSession, location: str) -> bool:
+    """Whether there is a file, or a folder with files."""
     path = spark._jvm.org.apache.hadoop.fs.Path(location)
     return path.getFileSystem(spark._jsc.hadoopConfiguration()).exists(path)
 

@@ -42,4 +42,7 @@ def frame(spark: SparkSession, table: str, *records: dict) -> DataFrame:
 
 def outcomes(judged: DataFrame, *columns: str) -> list[tuple]:
     """(the columns named, outcome, reason) of every record, sorted."""
-    return sorted((tuple(row) for row in judged.select(*columns, "outcome", "reason").collect()), key=repr)
+    rows = []
+    for *values, copies, outcome, reason in judged.select(*columns, "copies", "outcome", "reason").collect():
+        rows += [(*values, outcome, reason), *[(*values, "duplicate", None)] * (copies - 1)]
+    return sorted(rows, key=repr)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.errors import TooManyRejectedError
 from lakehouse.json_records import RecordReader, record_schema
 from lakehouse.landing import SCHEMAS, read_landing, used
-from lakehouse.outcomes import Count, check_rejected, count_outcomes, count_reading, quarantine
+from lakehouse.outcomes import Count, check_rejected, count_outcomes, count_reading, once, quarantine
 from lakehouse.tables import LANDING_TABLES, columns
 
 NOON = 1_655_553_600_000
@@ -501,17 +501,20 @@ def test_an_empty_landing_table_is_counted_too(spark, tmp_path):
 
 
 def test_the_quarantine_says_where_the_records_stand_that_the_reading_or_the_rules_rejected(reading):
-    judged = used(reading).withColumn("outcome", F.when(F.col("position") == 2, "rejected").otherwise("kept"))
-    judged = judged.withColumn("reason", F.when(F.col("outcome") == "rejected", "owner_unknown"))
+    rejected = F.col("sensorreadingtime") == NOON
+    judged = once(used(reading), *columns("step_trainer_landing")).withColumn(
+        "outcome", F.when(rejected, "rejected").otherwise("kept")
+    )
+    judged = judged.withColumn("reason", F.when(rejected, "owner_unknown"))
     rows = quarantine("step_trainer_landing", reading, judged)
     assert rows.columns == ["source", "file", "position", "reason"]
     assert found(rows, *rows.columns) == [
-        ("step_trainer_landing", "f", 2, "owner_unknown"),
+        ("step_trainer_landing", "f", 1, "owner_unknown"),
         ("step_trainer_landing", "f", 4, "not_an_object"),
         ("step_trainer_landing", "f", 5, "not_json"),
         ("step_trainer_landing", "f", 6, "not_json"),
     ]
-    assert count_outcomes(judged) == [("kept", None, 2), ("rejected", "owner_unknown", 1)]
+    assert count_outcomes(judged) == [("duplicate", None, 2), ("rejected", "owner_unknown", 1)]
 
 
 def test_more_rejected_records_than_allowed_stop_the_run_with_a_message_that_helps():
