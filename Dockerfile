@@ -15,13 +15,14 @@ RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --disable-p
 # A named volume takes over the owner of the directory on which it is mounted first.
 RUN useradd --uid 1000 --create-home stedi \
   && install -d -o stedi -g stedi /opt/airflow /opt/airflow/logs /opt/jars /secrets /var/lib/stedi
-ENV PATH=/opt/venv/bin:$PATH STEDI_JARS=/opt/jars PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH LOCAL_AWS_JARS=/opt/jars PYTHONUNBUFFERED=1
 USER stedi
 WORKDIR /opt/stedi
 
-# Spark's jars, fetched anew only when one of these changes.
-COPY local_aws/__init__.py local_aws/settings.py local_aws/spark.py local_aws/
-RUN python -m local_aws.spark
+# Spark's jars, fetched again only when one of these changes.
+COPY local_aws/__init__.py local_aws/settings.py local_aws/client.env local_aws/
+COPY local_aws/glue/__init__.py local_aws/glue/jars.py local_aws/glue/
+RUN python -m local_aws.glue.jars
 
 COPY dags dags
 COPY glue_scripts glue_scripts

@@ -2,50 +2,52 @@
 # Needs make and Python 3.11; everything else goes to .venv and .local, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run maintain query ui test generate screenshots stop clean
+.PHONY: help install run maintain query rejected ui drop-tables test generate screenshots stop clean
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MATCH_ON MAX_REFUSED MAX_LOST KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT UI_PORT \
-  OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
+VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT FILE POSITION \
+  SOURCE UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
-PYTHON := .venv/bin/python
+BIN := .venv/bin
+PYTHON := $(BIN)/python
 UV := $(or $(shell command -v uv),.local/uv/bin/uv)
 UV_VERSION := 0.13.9
 DEV := @$(PYTHON) -m dev
 
 help:
-	@echo 'make run       runs the lakehouse end to end on this machine, on the sample data'
-	@echo '                 LANDING=dir                          a directory (or s3:// prefix) with customer/,'
-	@echo '                                                      accelerometer/ and step_trainer/'
-	@echo '                 CONSENT_POLICY=customer|reading_time whether consent covers earlier readings, or not'
-	@echo '                 MATCH_ON=customer_and_time|time      how readings are paired (time: for comparison only)'
-	@echo '                 MAX_REFUSED=0.05                     the share of a source that may be refused'
-	@echo '                 MAX_LOST=0.2                         the share of its rows that a table may lose'
-	@echo '                 KEEP=1                               delivers into the lake that is there'
-	@echo 'make maintain  deletes what the tables held before, where it is old enough'
-	@echo '                 SNAPSHOT_HOURS=24  ORPHAN_HOURS=24   both 0 carry out a withdrawal at once'
-	@echo 'make query     asks Athena:  make query SQL="select * from customer_trusted limit 5"'
-	@echo '                 FORMAT=table|csv'
-	@echo 'make ui        the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
-	@echo '                 UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
-	@echo 'make test      checks format and lint, and runs all tests'
-	@echo 'make generate  writes synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
-	@echo '                 SHARED_SERIALS=30  DAMAGE=0.01       with the website'"'"'s defect, with damaged records'
-	@echo 'make screenshots'
-	@echo '               takes the pictures in docs/ anew, with the Chromium or Chrome that is installed'
-	@echo 'make stop      stops what was started'
-	@echo 'make clean     stops it, and forgets the lake, the Airflow database and the logs'
-	@echo '                 ALL=1                                also what was installed'
-	@echo 'make install   installs what is missing; the others do so by themselves'
+	@echo 'make run         run the lakehouse end to end on this machine, on the sample data'
+	@echo '                   LANDING=dir                          a directory or s3:// prefix with customer/,'
+	@echo '                                                        accelerometer/ and step_trainer/'
+	@echo '                   CONSENT_POLICY=customer|reading_time whether consent covers earlier readings'
+	@echo '                   MAX_REJECTED=0.05                    the share of a source that may be rejected'
+	@echo '                   MAX_LOST=0.2                         the share of its rows that a table may lose'
+	@echo '                   KEEP=1                               deliver into the existing lake'
+	@echo 'make query       query Athena:  make query SQL="select * from customer_trusted limit 5"'
+	@echo '                   FORMAT=table|csv'
+	@echo 'make rejected    print a rejected record:  make rejected FILE=customer-1.json POSITION=5'
+	@echo '                   SOURCE=customer_landing              where several sources have such a file'
+	@echo 'make maintain    delete what the tables held before and is old enough'
+	@echo '                   SNAPSHOT_HOURS=24  ORPHAN_HOURS=24   both 0 carry out a withdrawal at once'
+	@echo 'make drop-tables drop all tables but keep the landing zone; make run KEEP=1 rebuilds them'
+	@echo 'make ui          serve the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
+	@echo '                   UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
+	@echo 'make test        check format and lint, and run all tests'
+	@echo 'make generate    write synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
+	@echo '                   SHARED_SERIALS=30  DAMAGE=0.01       with shared serial numbers, damaged records'
+	@echo 'make screenshots take the pictures in docs/, with the installed Chromium or Chrome'
+	@echo 'make stop        stop what was started'
+	@echo 'make clean       stop it, and delete the lake, the Airflow database and the logs'
+	@echo '                   ALL=1                                also what was installed'
+	@echo 'make install     install what is missing; the other commands do so themselves'
 
 install: .venv/installed .local/jars/fetched
 
 run: install
-	$(DEV) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --match-on "$$MATCH_ON" \
-	  --max-refused "$$MAX_REFUSED" --max-lost "$$MAX_LOST" $(if $(KEEP),--keep)
+	$(DEV) run --landing "$$LANDING" --consent-policy "$$CONSENT_POLICY" --max-rejected "$$MAX_REJECTED" \
+	  --max-lost "$$MAX_LOST" $(if $(KEEP),--keep)
 
 maintain: install
 	$(DEV) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --orphan-hours "$$ORPHAN_HOURS"
@@ -53,16 +55,22 @@ maintain: install
 query: install
 	$(DEV) query --format "$$FORMAT" -- "$$SQL"
 
+rejected: install
+	$(DEV) rejected --file "$$FILE" --position "$$POSITION" --source "$$SOURCE"
+
+drop-tables: install
+	$(DEV) drop-tables
+
 ui: install
 	$(DEV) ui --port "$${UI_PORT:-8080}" --landing "$$LANDING"
 
 test: install
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
-	.venv/bin/mypy glue_scripts
-	.venv/bin/mypy dags dev local_aws
-	.venv/bin/sqlfluff lint --nocolor include/sql/checks include/sql/report
-	.venv/bin/pytest -n 2 --dist loadfile
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy glue_scripts
+	$(BIN)/mypy dags dev local_aws
+	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report
+	$(BIN)/pytest -n 2 --dist loadfile
 
 generate: .venv/installed
 	@$(PYTHON) -m dev.generate --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
@@ -85,9 +93,9 @@ clean:
 	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements.lock
 	@touch $@
 
-.local/jars/fetched: local_aws/spark.py | .venv/installed
+.local/jars/fetched: local_aws/glue/jars.py | .venv/installed
 	@echo "fetching Spark's jars" >&2
-	@$(PYTHON) -m local_aws.spark >&2
+	@$(PYTHON) -m local_aws.glue.jars >&2
 	@touch $@
 
 .local/uv/bin/uv:

@@ -1,4 +1,4 @@
-"""Airflow's environment on this machine, and the little that is asked of its metadata database from outside."""
+"""Airflow on this machine: its environment, and what the commands read and mark in its metadata database."""
 
 import os
 import sqlite3
@@ -10,8 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dev import PROJECT
-from dev.settings import CommandError, local_root
+from dev.settings import CommandError, display_path, local_root
+from local_aws.settings import read_env_file
 
+DAGS = PROJECT / "dags"
 DAG_ID = "stedi_lakehouse"
 MAINTENANCE_DAG_ID = "stedi_maintenance"
 _DAGS = f"('{DAG_ID}', '{MAINTENANCE_DAG_ID}')"
@@ -39,25 +41,16 @@ def environment(ui_port: int = 8080) -> dict[str, str]:
     Fernet key, API secret and JWT secret are not here: Airflow generates them into ``airflow.cfg`` at its first start.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "_AIRFLOW"))}
-    return inherited | {
+    # What the user has set of the pipeline (STEDI_...) stands.
+    return {
+        **read_env_file(Path(__file__).with_name("airflow.env")),
+        **inherited,
         "AIRFLOW_HOME": str(home()),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "2",
-        # The default resolves the host's full name, which asks the network.
-        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-        # Without a password: it serves whoever is on this machine already.
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ui_port}/execution/",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(ui_port),
-        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(logs()),
-        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
-        # A task that is cleared after its success runs again, instead of answering "already completed".
-        "AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS": "True",
     }
 
 
@@ -71,7 +64,7 @@ def prepare() -> None:
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
         done = subprocess.run(command, env=environment(), stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise CommandError(f"Airflow's metadata database could not be prepared; see {log}")
+        raise CommandError(f"Airflow's metadata database could not be prepared; see {display_path(log)}")
     stamp.write_text(version("apache-airflow"))
 
 

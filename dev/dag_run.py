@@ -1,13 +1,15 @@
-"""One run of the DAG, in a process of its own that ``dev.run`` starts and follows.
+"""Executes one run of a DAG, in a process of its own that ``dev.run`` starts and follows.
 
-``python -m dev.dag_run DAG_ID DESCRIPTOR`` reads the run's conf (one line of JSON) from standard input once
-everything is loaded, and writes what happens to the file descriptor, one JSON object a line:
-``{"event": "ready"}``; ``{"event": "import_error", "message"}``; ``{"event": "running", "task_id", "try_number"}``;
-``{"event": "finished", "task_id", "try_number", "state", "seconds", "result", "reason", "log"}``, also for an attempt
-that will be retried; ``{"event": "end", "run_id", "state", "tasks": [{"task_id", "state", "seconds"}]}``.
-SIGINT, or the end of standard input, stops the run.
+``python -m dev.dag_run DAG_ID CONF DESCRIPTOR``, with the run's conf as JSON, writes what happens to the file
+descriptor, one JSON object a line. First ``{"event": "loaded"}``, or instead of it ``{"event": "import_error",
+"message"}`` or ``{"event": "invalid_parameter", "name", "message"}``; then ``{"event": "ready"}``. A line on standard
+input starts the run: ``{"event": "running", "run_id", "task_id", "try_number"}``; ``{"event": "finished", "task_id",
+"try_number", "state", "seconds", "result", "reason", "log"}``, also for an attempt that will be retried; ``{"event":
+"end", "run_id", "state", "tasks": [{"task_id", "state", "seconds"}]}``. SIGINT, or the end of standard input, stops
+the run.
 """
 
+import copy
 import json
 import os
 import signal
@@ -18,9 +20,13 @@ from typing import Any, NoReturn
 
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.listeners import hookimpl
+from airflow.sdk import DAG
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 from airflow.sdk.listener import get_listener_manager
+
+from dev.lake import stop_run_queries
 
 EXIT_STOPPED = 130
 
@@ -34,11 +40,11 @@ class _Events:
         self.log: Path | None = None
         self.task: Any = None
 
-    def tell(self, event: str, **details: Any) -> None:
+    def send(self, event: str, **details: Any) -> None:
         self.pipe.write(json.dumps({"event": event, **details}, default=str) + "\n")
 
     @hookimpl
-    def on_task_instance_running(self, previous_state, task_instance) -> None:  # noqa: ANN001 - Airflow's signature
+    def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
         ti = task_instance
         self.task = ti.task
         # Where Airflow's UI looks for it.
@@ -47,22 +53,24 @@ class _Events:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             _log_to(log.fileno())
-        self.tell("running", run_id=ti.run_id, task_id=ti.task_id, try_number=ti.try_number)
+        self.send("running", run_id=ti.run_id, task_id=ti.task_id, try_number=ti.try_number)
 
     @hookimpl
-    def on_task_instance_success(self, previous_state, task_instance) -> None:  # noqa: ANN001
+    def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
         self._finished(task_instance, None)
 
     @hookimpl
-    def on_task_instance_skipped(self, previous_state, task_instance) -> None:  # noqa: ANN001
+    def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
         self._finished(task_instance, None)
 
     @hookimpl
-    def on_task_instance_failed(self, previous_state, task_instance, error) -> None:  # noqa: ANN001
+    def on_task_instance_failed(
+        self, previous_state: Any, task_instance: Any, error: BaseException | str | None
+    ) -> None:
         self._finished(task_instance, error)
 
     def _finished(self, ti: Any, error: BaseException | str | None) -> None:
-        self.tell(
+        self.send(
             "finished",
             task_id=ti.task_id,
             try_number=ti.try_number,
@@ -105,6 +113,7 @@ def _stop_on_signal_or_orphaned(events: _Events) -> None:
         try:
             if events.task is not None:
                 events.task.on_kill()
+            stop_run_queries()
         finally:
             os._exit(EXIT_STOPPED)
 
@@ -118,32 +127,48 @@ def _stop_on_signal_or_orphaned(events: _Events) -> None:
     threading.Thread(target=wait_for_end_of_input, daemon=True).start()
 
 
+def _invalid_parameter(dag: DAG, run_conf: dict[str, Any]) -> tuple[str, str] | None:
+    """The first parameter that the DAG does not accept, and why."""
+    params = copy.deepcopy(dag.params)
+    for name, value in run_conf.items():
+        try:
+            params[name] = value
+        except ParamValidationError as error:
+            # "Invalid input for param max_lost: 5 is greater than the maximum of 1", and then the whole schema.
+            return name, str(error).splitlines()[0].removeprefix(f"Invalid input for param {name}: ")
+    return None
+
+
 def main() -> int:
     """Runs the DAG once; returns the exit code."""
-    dag_id, descriptor = sys.argv[1:]
-    events = _Events(int(descriptor))
+    dag_id, run_conf, descriptor = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+    events = _Events(descriptor)
     get_listener_manager().add_listener(events)
 
     folder = Path(conf.get("core", "dags_folder"))
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     if dag_id not in bag.dags:
         reasons = [trace.strip().splitlines()[-1] for trace in bag.import_errors.values()]
-        events.tell("import_error", message="; ".join(reasons) or f"no such DAG in {folder}")
+        events.send("import_error", message="; ".join(reasons) or f"no such DAG in {folder}")
         return 1
+    dag = bag.dags[dag_id]
+    if invalid := _invalid_parameter(dag, run_conf):
+        events.send("invalid_parameter", name=invalid[0], message=invalid[1])
+        return 1
+    events.send("loaded")
 
     # The API that tasks report to needs seconds for its first answer, which would count as the first task's.
     InProcessTestSupervisor._api_client().get("health")
-    events.tell("ready")
-    run_conf = sys.stdin.readline()
-    if not run_conf:
+    events.send("ready")
+    if not sys.stdin.readline():
         return EXIT_STOPPED
     _stop_on_signal_or_orphaned(events)
-    run = bag.dags[dag_id].test(run_conf=json.loads(run_conf))
+    run = dag.test(run_conf=run_conf)
     tasks = [
         {"task_id": ti.task_id, "state": ti.state, "seconds": ti.duration}
         for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.start_date is None, ti.start_date or ti.task_id))
     ]
-    events.tell("end", run_id=run.run_id, state=run.state, tasks=tasks)
+    events.send("end", run_id=run.run_id, state=run.state, tasks=tasks)
     return 0
 
 

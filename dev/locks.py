@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from dev.settings import local_root
+
 
 class Lock:
     """A lock file, which also records the processes that work under it, so that another command can end them."""
@@ -19,14 +21,14 @@ class Lock:
         self.path = path
 
     @contextmanager
-    def acquired(self, refusal: Exception) -> Iterator[int]:
-        """Holds the lock, or raises ``refusal``. Gives the descriptor: a child that inherits it holds the lock too."""
+    def acquired(self, on_conflict: Exception) -> Iterator[int]:
+        """Holds the lock, or raises ``on_conflict``; a child that inherits the given descriptor holds it too."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise refusal from None
+                raise on_conflict from None
             self.record(os.getpid())
             yield file.fileno()
             self.path.write_text("")
@@ -62,6 +64,16 @@ class Lock:
             for process in _alive(recorded):
                 _signal(process, signal.SIGKILL)
         return True
+
+
+def run_lock() -> Lock:
+    """Whoever holds it has the lake to itself."""
+    return Lock(local_root() / "run.lock")
+
+
+def ui_lock() -> Lock:
+    """Held for as long as the UI and its scheduler run."""
+    return Lock(local_root() / "ui.lock")
 
 
 def _alive(recorded: list[tuple[int, float]]) -> list[psutil.Process]:

@@ -1,20 +1,22 @@
-"""Asks Athena through its API, and prints what it answers."""
+"""``make query``: asks Athena, and prints its answer."""
 
 import csv
+import logging
 import sys
-import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
+from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from botocore.exceptions import ClientError
+from pyathena import connect
+from pyathena.converter import Converter
+from pyathena.error import DatabaseError
 from rich.text import Text
 
 from dev.settings import CommandError, lakehouse_settings
+from dev.terminal import new_console, print_line, print_table
 
 FORMATS = ("table", "csv")
 #: More rows than this nobody reads on a terminal.
@@ -22,91 +24,67 @@ TABLE_ROWS = 1000
 
 Row = list[str | None]
 
+# Its warnings repeat what the commands say themselves.
+logging.getLogger("pyathena").addHandler(logging.NullHandler())
+
 
 class QueryError(CommandError):
-    """A query that Athena refused or that failed, with Athena's reason."""
+    """A query that Athena did not accept or that failed, with Athena's reason."""
 
 
-class Athena:
-    """Queries on the lakehouse's database."""
+class _AsWritten(Converter):
+    """Values as Athena writes them, NULL as None."""
 
     def __init__(self) -> None:
-        self.client = boto3.client("athena")
-        self.settings = lakehouse_settings()
+        super().__init__(mappings={})
 
-    def start(self, sql: str) -> str:
-        """Starts a query, gives its id; raises ``QueryError`` when Athena does not accept it."""
-        try:
-            return self.client.start_query_execution(
-                QueryString=sql,
-                QueryExecutionContext={"Database": self.settings.database},
-                WorkGroup=self.settings.athena_workgroup,
-                ResultConfiguration={"OutputLocation": self.settings.athena_output},
-            )["QueryExecutionId"]
-        except ClientError as error:
-            raise QueryError(error.response["Error"]["Message"]) from error
-
-    def wait(self, query: str) -> None:
-        """Waits for the query's end; raises ``QueryError`` unless it succeeded. An interrupt stops the query."""
-        pause = 0.05
-        try:
-            while True:
-                status = self.client.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-                if status["State"] == "SUCCEEDED":
-                    return
-                if status["State"] in ("FAILED", "CANCELLED"):
-                    raise QueryError(status.get("StateChangeReason") or f"The query ended as {status['State']}.")
-                time.sleep(pause)
-                pause = min(2 * pause, 1.0)
-        except KeyboardInterrupt:
-            self.client.stop_query_execution(QueryExecutionId=query)
-            raise
-
-    def result(self, query: str) -> tuple[list[str], Iterator[Row]]:
-        """The columns and the rows of a query that has succeeded; NULL is None."""
-        pages = iter(self.client.get_paginator("get_query_results").paginate(QueryExecutionId=query))
-        first = next(pages)["ResultSet"]
-        columns = [column["Name"] for column in first["ResultSetMetadata"]["ColumnInfo"]]
-
-        def rows() -> Iterator[Row]:
-            yield from _values(first["Rows"])
-            for page in pages:
-                yield from _values(page["ResultSet"]["Rows"])
-
-        found = rows()
-        # A SELECT's first row repeats the columns' names; the result of DDL, of SHOW or of DESCRIBE has no such row.
-        head = list(islice(found, 1))
-        return columns, found if head == [columns] else (row for part in (head, found) for row in part)
-
-    def count_rows(self, tables: Iterable[str]) -> dict[str, int | None]:
-        """The number of rows of each table; None where Athena cannot tell: there is no such table, say."""
-        counts: dict[str, int | None] = dict.fromkeys(tables)
-        queries = {}
-        for table in counts:
-            with suppress(QueryError, BotoCoreError):
-                queries[table] = self.start(f'SELECT count(*) FROM "{table}"')
-        for table, query in queries.items():
-            with suppress(QueryError, BotoCoreError):
-                self.wait(query)
-                counts[table] = int(next(self.result(query)[1])[0] or 0)
-        return counts
+    def convert(self, type_: str, value: str | None, type_hint: str | None = None) -> str | None:
+        return value
 
 
-def _values(rows: list[dict]) -> Iterator[Row]:
-    for row in rows:
-        yield [value.get("VarCharValue") for value in row["Data"]]
+def ask(sql: str, workgroup: str | None = None) -> tuple[list[str], Iterator[Row]]:
+    """The columns and the rows of Athena's answer, once the query has succeeded; an interrupt stops the query.
+
+    Raises ``QueryError``.
+    """
+    settings = lakehouse_settings()
+    connection = connect(
+        schema_name=settings.database,
+        work_group=workgroup or settings.athena_workgroup,
+        s3_staging_dir=settings.athena_output,
+        poll_interval=0.1,
+        converter=_AsWritten(),
+    )
+    cursor: Any = connection.cursor()
+    try:
+        cursor.execute(sql)
+    except DatabaseError as error:
+        cause = error.__cause__
+        reason = cause.response["Error"]["Message"] if isinstance(cause, ClientError) else str(error)
+        raise QueryError(reason) from error
+    return [column[0] for column in cursor.description or []], (list(row) for row in cursor)
+
+
+def count_rows(tables: Iterable[str], workgroup: str | None = None) -> dict[str, int | None]:
+    """The number of rows of each table; None where Athena cannot tell: there is no such table, say."""
+
+    def count(table: str) -> int | None:
+        with suppress(QueryError):
+            return int(next(ask(f'SELECT count(*) FROM "{table}"', workgroup)[1])[0] or 0)
+        return None
+
+    names = list(tables)
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(names, pool.map(count, names), strict=True))
 
 
 def show(sql: str, output_format: str) -> None:
     """Prints the answer to ``sql`` on standard output: as a table, or as CSV and nothing else."""
-    athena = Athena()
-    query = athena.start(sql)
-    athena.wait(query)
-    columns, rows = athena.result(query)
+    columns, rows = ask(sql)
     if output_format == "csv":
         print_csv(columns, rows)
     else:
-        print_table(columns, rows)
+        print_rows(columns, rows)
 
 
 def print_csv(columns: list[str], rows: Iterable[Row]) -> None:
@@ -116,27 +94,16 @@ def print_csv(columns: list[str], rows: Iterable[Row]) -> None:
     writer.writerows(rows)
 
 
-def print_table(columns: list[str], rows: Iterator[Row]) -> None:
-    """Prints at most ``TABLE_ROWS`` rows, and says so when there are more."""
-    shown = list(islice(rows, TABLE_ROWS))
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        numeric = bool(shown) and all(row[index] is None or _is_number(row[index]) for row in shown)
-        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*(Text("NULL", style="dim") if value is None else Text(value) for value in row))
-    if not console.is_terminal:
-        console.width = 1_000_000
-    console.print(table)
+def print_rows(columns: list[str], rows: Iterator[Row]) -> None:
+    """Prints at most ``TABLE_ROWS`` rows as a table, and says so when there are more."""
+    first = list(islice(rows, TABLE_ROWS))
+    console = new_console()
+    numeric = [bool(first) and all(row[n] is None or _is_number(row[n]) for row in first) for n in range(len(columns))]
+    null = Text("NULL", style="dim")
+    print_table(console, columns, [[null if value is None else value for value in row] for row in first], numeric)
+    count = f"{len(first)} row{'' if len(first) == 1 else 's'}"
     more = next(rows, None) is not None
-    console.print(
-        f"the first {TABLE_ROWS} rows; FORMAT=csv prints all"
-        if more
-        else f"{len(shown)} row{'' if len(shown) == 1 else 's'}",
-        style="dim",
-        highlight=False,
-    )
+    print_line(console, f"the first {TABLE_ROWS} rows; FORMAT=csv prints all" if more else count, style="dim")
 
 
 def _is_number(value: str | None) -> bool:

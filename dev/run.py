@@ -2,253 +2,78 @@
 
 import contextlib
 import json
+import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError
-from rich import box
-from rich.console import Console
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
-from dev import PROJECT, airflow_home
-from dev.locks import Lock
-from dev.query import Athena, QueryError
-from dev.settings import CommandError, lakehouse_settings, local_aws, local_root
-from local_aws import service
-from stedi.tables import JOBS, LANDING_TABLES, SOURCES
+from dev import PROJECT, airflow_home, lake, summary
+from dev.locks import run_lock, ui_lock
+from dev.query import count_rows
+from dev.settings import CommandError, display_path, landing_source, local_aws
+from dev.summary import Outcome, first_line, format_count
+from dev.terminal import new_console, print_line
 
-CONSENT_POLICIES = ("customer", "reading_time")
-MATCH_ON = ("customer_and_time", "time")
-MOST_HOURS = 8760  # of the maintenance's params
-LANDING_ZONES = tuple(SOURCES)
-#: In the order of the data's way.
-TABLES = (*LANDING_TABLES, *JOBS)
-#: What a task at work gets to stop its Glue job run, in seconds.
+#: What a running task gets to stop its Glue job run, in seconds.
 STOP_SECONDS = 30
 
-
-def run_lock() -> Lock:
-    """Whoever holds it has the lake to itself."""
-    return Lock(local_root() / "run.lock")
+Event = dict[str, Any]
 
 
-def ui_lock() -> Lock:
-    """Held for as long as the UI and its scheduler run."""
-    return Lock(local_root() / "ui.lock")
+def run_conf(parameters: dict[str, str | None]) -> dict[str, Any]:
+    """The DAG's parameters out of what the user typed; the DAG itself says which values it accepts.
 
-
-def start_local_aws() -> None:
-    """Starts the local AWS unless it runs, with the bucket and the role that the lakehouse needs."""
-    settings = lakehouse_settings()
-    role = settings.glue_role_arn.rpartition("/")[2]
-    service.start(local_aws(), bucket=settings.bucket, role=role)
-
-
-def run_conf(
-    landing: str | None, consent_policy: str | None, match_on: str | None, **shares: str | None
-) -> dict[str, Any]:
-    """The DAG's params for this run; raises ``CommandError`` for a value that cannot work."""
-    conf = {}
-    if landing:
-        conf["landing"] = landing_source(landing)
-    for name, value, allowed in (
-        ("consent_policy", consent_policy, CONSENT_POLICIES),
-        ("match_on", match_on, MATCH_ON),
-    ):
-        if value and value not in allowed:
-            raise CommandError(f"{name.upper()} is {value!r}; it can be {' or '.join(allowed)}")
-        if value:
-            conf[name] = value
-    for name, value in shares.items():
-        if value:
-            conf[name] = _share(name.upper(), value)
-    return conf
-
-
-def _share(name: str, value: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= (share := float(value)) <= 1:
-            return share
-    raise CommandError(f"{name} is {value!r}; it must be a share, from 0 to 1")
-
-
-def landing_source(landing: str) -> str:
-    """An ``s3://`` prefix as it is, or the full path of a landing directory; raises ``CommandError`` if it is none."""
-    if landing.startswith("s3://"):
-        return landing
-    directory = Path(landing).expanduser()
-    if not directory.is_dir():
-        raise CommandError(f"LANDING is {landing!r}; there is no such directory")
-    missing = [f"{zone}/" for zone in LANDING_ZONES if not (directory / zone).is_dir()]
-    if missing:
-        raise CommandError(f"LANDING is {landing!r}; it lacks {', '.join(missing)}")
-    return str(directory.resolve())
-
-
-def run(
-    landing: str | None, consent_policy: str | None, match_on: str | None, *, keep: bool, **shares: str | None
-) -> int:
-    """Runs the lakehouse once and reports it on standard output, in ``summary.json`` and ``report/``; returns the exit
-    code.
-
-    landing: a directory or an ``s3://`` prefix; keep: deliver into the lake that is there, instead of an empty one;
-    shares: the DAG's params that are a share, ``max_refused`` and ``max_lost``.
+    Raises ``CommandError`` for a landing directory that is not there.
     """
-    return _run(airflow_home.DAG_ID, run_conf(landing, consent_policy, match_on, **shares), keep=keep)
+    given = {name: value for name, value in parameters.items() if value}
+    return {name: landing_source(value) if name == "landing" else _value(value) for name, value in given.items()}
 
 
-def maintain(snapshot_hours: str | None, orphan_hours: str | None) -> int:
-    """Runs the maintenance once on the lake that is there, and reports it likewise; returns the exit code."""
-    conf = {}
-    for name, hours in (("snapshot_hours", snapshot_hours), ("orphan_hours", orphan_hours)):
-        if hours and not (hours.isdecimal() and int(hours) <= MOST_HOURS):
-            raise CommandError(f"{name.upper()} is {hours!r}; it must be a whole number of hours, 0 to {MOST_HOURS}")
-        if hours:
-            conf[name] = int(hours)
-    return _run(airflow_home.MAINTENANCE_DAG_ID, conf, keep=True)
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            if math.isfinite(number := kind(text)):
+                return number
+    return text
 
 
-def _run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
+def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
+    """Runs a DAG once and reports it on standard output, in ``summary.json`` and ``report/``; returns the exit code.
+
+    keep: the lake stays as it is, and is not emptied before.
+    """
     started = time.monotonic()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    refusal = CommandError("another run is at work on this lake; wait for its end, or end it with `make stop`")
-    with run_lock().acquired(refusal) as lock:
+    on_conflict = CommandError("another run uses this lake; wait for it, or end it with `make stop`")
+    with run_lock().acquired(on_conflict) as lock:
         progress = _Progress()
-        outcome = _Outcome()
+        outcome = Outcome()
         try:
             with progress, _lake_to_itself(progress):
                 _follow(dag_id, conf, keep, lock, progress, outcome)
         except KeyboardInterrupt:
             outcome.state = "failed"
-            progress.console.print("stopped", style="red")
-            exit_code = 130
-        else:
-            exit_code = 0 if outcome.state == "success" else 1
+            print_line(progress.console, "stopped", style="red")
+            return 130
         finally:
             if outcome.run_id:
-                outcome.report(progress.console, started)
-    return exit_code
-
-
-@dataclass
-class _Outcome:
-    """What is known about the run so far."""
-
-    run_id: str | None = None
-    state: str = "failed"
-    tasks: list[dict[str, Any]] = field(default_factory=list)
-    results: dict[str, Any] = field(default_factory=dict)
-    failures: list[dict[str, Any]] = field(default_factory=list)
-
-    def checks(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "check": task["task_id"].removeprefix("checks."),
-                "state": task["state"],
-                "violations": (self.results.get(task["task_id"]) or {}).get("violations"),
-                "figures": (self.results.get(task["task_id"]) or {}).get("figures") or {},
-            }
-            for task in self.tasks
-            if task["task_id"].startswith("checks.")
-        ]
-
-    def report(self, console: Console, started: float) -> None:
-        tables = Athena().count_rows(TABLES)
-        seconds = time.monotonic() - started
-        checks = self.checks()
-        audit = _audit(self.run_id)
-        summary = {
-            "run_id": self.run_id,
-            "state": self.state,
-            "seconds": round(seconds, 1),
-            "tables": tables,
-            "tasks": self.tasks,
-            "checks": checks,
-        }
-        path = local_root() / "summary.json"
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(summary, indent=2) + "\n")
-        draft.replace(path)
-        report = _fetch_report(self.run_id) if self.results.get("publish_report") else None
-
-        console.print()
-        console.print(_table("table", "rows", rows=[(name, _count(rows)) for name, rows in tables.items()]))
-        if checks:
-            rows = [
-                (check["check"], check["state"], _count(check["violations"]), _figures(check["figures"]))
-                for check in checks
-            ]
-            console.print(_table("check", "state", "violations", "figures", rows=rows))
-        for line in _told(audit):
-            _print(console, line)
-        for failure in self.failures:
-            _print(console, f"{failure['task_id']} failed: {_sentence(failure['reason'])}", style="red")
-            _print(console, f"  its log: {failure['log']}")
-        if report:
-            _print(console, f"the report, to look at: {shown(report)}")
-        _print(console, f"{self.state} in {seconds:.0f} s; the same as JSON: {shown(path)}")
-        _print(console, 'look further: make query SQL="select * from machine_learning_curated limit 10", or make ui')
-
-
-def _fetch_report(run_id: str) -> Path:
-    """Copies what the run published to ``report/`` in the local state, in place of an earlier run's; gives the page."""
-    s3, bucket, prefix = boto3.client("s3"), lakehouse_settings().bucket, f"reports/{run_id}/"
-    new, report = local_root() / "report.new", local_root() / "report"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
-        s3.download_file(bucket, item["Key"], str(new / item["Key"].removeprefix(prefix)))
-    shutil.rmtree(report, ignore_errors=True)
-    new.rename(report)
-    return report / "index.html"
-
-
-def _audit(run_id: str) -> Counter:
-    """{(source, outcome): records} of what the jobs judged in a run; empty where there is no such table yet."""
-    athena, found = Athena(), Counter()
-    with contextlib.suppress(QueryError, BotoCoreError):
-        query = athena.start(f"SELECT source, outcome, records FROM job_audit WHERE run_id = '{run_id}'")
-        athena.wait(query)
-        for source, outcome, records in athena.result(query)[1]:
-            found[source, outcome] += int(records)
-    return found
-
-
-def _told(audit: Counter) -> Iterator[str]:
-    """What became of the delivered records, and of the devices, in a line each."""
-    for source in (source for source in TABLES if (source, "lines") in audit):
-        read, refused, repaired = (audit[source, outcome] for outcome in ("read", "refused", "repaired"))
-        look = "; see landing_quarantine" if refused else ""
-        yield f"{source}: {read:,} records read, {refused:,} of them refused, {repaired:,} repaired{look}"
-    if devices := audit["device_owners", "read"]:
-        how = [audit["device_owners", source] for source in ("website_confirmed", "readings", "website")]
-        confirmed, corrected, website = how
-        yield (
-            f"{devices:,} devices: the readings confirm the website on {confirmed:,} and correct it on {corrected:,}, "
-            f"{website:,} are on the website's word alone, {devices - sum(how):,} have no known owner"
-        )
+                summary.report(outcome, progress.console, time.monotonic() - started)
+    return 0 if outcome.state == "success" else 1
 
 
 class _Progress:
-    """One line for each task that has finished and, on a terminal, one for what is at work."""
+    """One line for each task that has finished and, on a terminal, one for what is going on."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False)
-        if not self.console.is_terminal:
-            self.console.width = 1_000_000
+        self.console = new_console()
         self.line = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -265,7 +90,7 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self.line.stop()
 
-    def at_work(self, what: str) -> None:
+    def now(self, what: str) -> None:
         for task in self.line.task_ids:
             self.line.remove_task(task)
         self.line.add_task(what, total=None)
@@ -273,13 +98,13 @@ class _Progress:
     def finished(self, task_id: str, state: str, seconds: float | None, details: str) -> None:
         took = "" if seconds is None else f"{seconds:.1f} s"
         style = {"success": None, "up_for_retry": "yellow"}.get(state, "red")
-        _print(self.console, f"{task_id:<43} {state:<13} {took:>8}  {details}".rstrip(), style=style)
+        print_line(self.console, f"{task_id:<43} {state:<13} {took:>8}  {details}".rstrip(), style=style)
 
 
 @contextlib.contextmanager
 def _lake_to_itself(progress: _Progress) -> Iterator[None]:
     """Keeps Airflow's scheduler away from the DAGs, if one runs, and leaves no run "running" behind."""
-    progress.at_work("preparing Airflow")
+    progress.now("preparing Airflow")
     airflow_home.prepare()
     scheduler_runs = ui_lock().is_held()
     # A run that an earlier command was killed in would wait for its end for ever.
@@ -295,51 +120,63 @@ def _lake_to_itself(progress: _Progress) -> Iterator[None]:
         airflow_home.pause(False)
 
 
-def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, outcome: _Outcome) -> None:
-    """Starts the DAG's run in a child process, and shows what it tells until its end."""
+def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: _Progress, outcome: Outcome) -> None:
+    """Starts the DAG's run in a child process, and shows what it sends until its end."""
     log = airflow_home.logs() / "make_run.log"
-    aws = local_aws()
-    settings = lakehouse_settings()
-    with _child(dag_id, log, lock) as (child, events):
-        # Airflow takes seconds to load: meanwhile, the local AWS starts.
-        progress.at_work("starting the local AWS and Airflow")
-        start_local_aws()
-        ready = next(events, {"event": "died"})
-        if ready["event"] == "import_error":
-            raise CommandError(f"the DAG cannot be loaded: {_sentence(ready['message'])}; see {shown(log)}")
-        if ready["event"] != "ready":
-            raise CommandError(f"Airflow did not start; see {shown(log)}")
+    with _child(dag_id, conf, log, lock) as (child, events):
+        progress.now("loading the DAG")
+        _expect("loaded", events, log)
+        # Airflow takes some seconds more: meanwhile, the local AWS starts.
+        progress.now("starting the local AWS and Airflow")
+        lake.start_local_aws()
+        lake.stop_run_queries()
+        _expect("ready", events, log)
         if not keep:
-            progress.at_work("emptying the lake")
-            service.reset_lake(aws, settings.bucket, settings.database)
-        _print(progress.console, f"Airflow's log: {shown(log)}; Spark's: {shown(aws.state)}/…")
-        progress.at_work("starting the run")
-        child.stdin.write(json.dumps(conf) + "\n")
+            progress.now("emptying the lake")
+            lake.reset()
+        logs = f"Logs: {display_path(log)} (Airflow), {display_path(local_aws().state)} (local AWS)"
+        print_line(progress.console, logs)
+        progress.now("starting the run")
+        assert child.stdin
+        child.stdin.write("start\n")
         child.stdin.flush()
-        athena = Athena()
         for event in events:
-            _show(event, progress, outcome, athena)
+            _handle_event(event, progress, outcome)
     if outcome.state not in ("success", "failed") or not outcome.tasks:
         outcome.state = "failed"
-        raise CommandError(f"the run ended before its time; see {shown(log)}")
+        raise CommandError(f"the run ended too early; see {display_path(log)}")
+
+
+def _expect(name: str, events: Iterator[Event], log: Path) -> None:
+    """Waits for an event of this name; raises ``CommandError`` where another comes, or none."""
+    match next(events, None):
+        case {"event": event} if event == name:
+            return
+        case {"event": "import_error", "message": message}:
+            raise CommandError(f"the DAG cannot be loaded: {first_line(message)}; see {display_path(log)}")
+        case {"event": "invalid_parameter", "name": parameter, "message": message}:
+            raise CommandError(f"{parameter.upper()}: {message}")
+    raise CommandError(f"Airflow did not start; see {display_path(log)}")
 
 
 @contextlib.contextmanager
-def _child(dag_id: str, log: Path, lock: int) -> Iterator[tuple[subprocess.Popen, Iterator[dict]]]:
-    """The process that executes the DAG, which ends, with the Glue job run at work, when this block is left."""
+def _child(
+    dag_id: str, conf: dict[str, Any], log: Path, lock: int
+) -> Iterator[tuple[subprocess.Popen[str], Iterator[Event]]]:
+    """The process that executes the DAG. When this block is left it ends, with its Glue job run and its queries."""
     reader, writer = os.pipe()
     with log.open("w") as output, os.fdopen(reader) as lines:
         child = subprocess.Popen(
-            [sys.executable, "-m", "dev.dag_run", dag_id, str(writer)],
+            [sys.executable, "-m", "dev.dag_run", dag_id, json.dumps(conf), str(writer)],
             cwd=PROJECT,
-            env=airflow_home.environment(),
+            env=airflow_home.environment() | {"STEDI_ATHENA_WORKGROUP": lake.RUN_WORKGROUP},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             text=True,
             # The lock stays with the child for as long as it cleans up, even when this process has been killed.
             pass_fds=(writer, lock),
-            # A Ctrl-C is for this process, which then tells the child.
+            # A Ctrl-C is for this process, which then stops the child.
             start_new_session=True,
         )
         os.close(writer)
@@ -355,32 +192,35 @@ def _child(dag_id: str, log: Path, lock: int) -> Iterator[tuple[subprocess.Popen
                 except subprocess.TimeoutExpired:
                     child.kill()
                     child.wait()
+            # Where the child itself was killed. Without a local AWS there are none.
+            with contextlib.suppress(BotoCoreError, ClientError):
+                lake.stop_run_queries()
 
 
-def _show(event: dict, progress: _Progress, outcome: _Outcome, athena: Athena) -> None:
+def _handle_event(event: Event, progress: _Progress, outcome: Outcome) -> None:
     if event["event"] == "running":
         outcome.run_id = event["run_id"]
         attempt = f" (attempt {event['try_number']})" if event["try_number"] > 1 else ""
-        progress.at_work(event["task_id"] + attempt)
+        progress.now(event["task_id"] + attempt)
     elif event["event"] == "finished":
         task_id, state = event["task_id"], event["state"]
         outcome.results[task_id] = event["result"] if isinstance(event["result"], dict) else None
         if event["reason"] is not None:
-            details = _sentence(event["reason"])
-            event["log"] = shown(Path(event["log"] or airflow_home.logs() / "make_run.log"))
+            details = first_line(event["reason"])
+            event["log"] = display_path(Path(event["log"] or airflow_home.logs() / "make_run.log"))
             if state == "failed":
                 outcome.failures.append(event)
-        elif task_id in TABLES:
-            details = f"{_count(athena.count_rows([task_id])[task_id])} rows"
+        elif task_id in summary.TABLES:
+            details = f"{format_count(count_rows([task_id], lake.RUN_WORKGROUP)[task_id])} rows"
         else:
-            details = _figures(outcome.results[task_id] or {})
+            details = _format_numbers(outcome.results[task_id] or {})
         outcome.tasks = [task for task in outcome.tasks if task["task_id"] != task_id]
         outcome.tasks.append({"task_id": task_id, "state": state, "seconds": event["seconds"]})
         progress.finished(task_id, state, event["seconds"], details)
         if task_id == airflow_home.MAINTENANCE_DAG_ID and state == "success":
-            for line in _printed(event["result"]):
-                _print(progress.console, f"  {line}")
-        progress.at_work("waiting for the next task")
+            for line in _job_output(event["result"]):
+                print_line(progress.console, f"  {line}")
+        progress.now("waiting for the next task")
     elif event["event"] == "end":
         outcome.run_id, outcome.state, outcome.tasks = event["run_id"], event["state"], event["tasks"]
         for task in outcome.tasks:
@@ -388,27 +228,13 @@ def _show(event: dict, progress: _Progress, outcome: _Outcome, athena: Athena) -
                 progress.finished(task["task_id"], task["state"], None, "")
 
 
-def _printed(glue_run_id: str) -> list[str]:
+def _job_output(glue_run_id: str) -> list[str]:
     """What a Glue job has printed."""
     request = {"logGroupName": "/aws-glue/jobs/output", "logStreamNames": [glue_run_id]}
     return [event["message"] for event in boto3.client("logs").filter_log_events(**request)["events"]]
 
 
-def _table(*columns: str, rows: list[tuple[str, ...]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        justify = "right" if column in ("rows", "violations") else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
-
-
-def _count(rows: int | None) -> str:
-    return "-" if rows is None else f"{rows:,}"
-
-
-def _figures(result: dict[str, Any]) -> str:
+def _format_numbers(result: dict[str, Any]) -> str:
     """``files 12, sent 3``: the numbers of a task's result; those of one name in its parts are added up."""
     sums: dict[str, float] = {}
 
@@ -421,16 +247,3 @@ def _figures(result: dict[str, Any]) -> str:
 
     add(result)
     return ", ".join(f"{name} {value:,}" for name, value in sums.items())
-
-
-def _sentence(reason: str) -> str:
-    return next((line.strip() for line in reason.splitlines() if line.strip()), "for no reason given")
-
-
-def shown(path: Path) -> str:
-    """A path as a user in the project's directory would type it."""
-    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
-
-
-def _print(console: Console, line: str, style: str | None = None) -> None:
-    console.print(Text(line, style=style or ""), soft_wrap=True)

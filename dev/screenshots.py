@@ -1,4 +1,4 @@
-"""``make screenshots``: the README's pictures, taken anew from a run on generated data in a lake of its own."""
+"""``make screenshots``: takes the pictures in docs/ from a run on generated data, in a lake of its own."""
 
 import sys
 import tempfile
@@ -8,9 +8,9 @@ from urllib.parse import quote
 from playwright.sync_api import Page
 
 from dev import PROJECT
+from dev.airflow_server import DAG, Airflow, NoBrowser, browser, running_airflow
 from dev.generate import generate
 from dev.settings import lakehouse_settings
-from tests.airflow_server import DAG, Airflow, NoBrowser, browser, running_airflow
 
 DOCS = PROJECT / "docs"
 #: What moves or fades in is over after this, in milliseconds.

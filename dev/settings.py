@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dev import PROJECT
-from local_aws.settings import LocalAws
+from local_aws.settings import LocalAws, default_port
 from stedi.settings import Settings
 
 
@@ -19,9 +19,24 @@ def local_root() -> Path:
 
 def local_aws() -> LocalAws:
     """The local AWS that the commands share: ``LOCAL_AWS_PORT`` (4566), and ``aws`` in the local state."""
-    return LocalAws(port=int(os.environ.get("LOCAL_AWS_PORT", "4566")), state=local_root() / "aws")
+    return LocalAws(port=default_port(), state=local_root() / "aws")
 
 
 def lakehouse_settings() -> Settings:
     """The pipeline's own settings (bucket, database, workgroup, …)."""
     return Settings.from_environment()
+
+
+def landing_source(landing: str) -> str:
+    """An ``s3://`` prefix as it is, or the full path of a directory; raises ``CommandError`` if there is none."""
+    if landing.startswith("s3://"):
+        return landing
+    directory = Path(landing).expanduser()
+    if not directory.is_dir():
+        raise CommandError(f"LANDING is {landing!r}; there is no such directory")
+    return str(directory.resolve())
+
+
+def display_path(path: Path) -> str:
+    """A path as a user in the project's directory would type it."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)

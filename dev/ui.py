@@ -12,11 +12,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
-from rich.console import Console
-
 from dev import PROJECT, airflow_home
-from dev.run import landing_source, run_lock, shown, start_local_aws, ui_lock
-from dev.settings import CommandError, local_aws
+from dev.lake import start_local_aws
+from dev.locks import run_lock, ui_lock
+from dev.settings import CommandError, display_path, landing_source, local_aws
+from dev.terminal import new_console, print_line
 from local_aws import service
 
 #: Only the API server listens: the others' servers for logs and for health are left off.
@@ -26,26 +26,24 @@ COMPONENTS = {
     "dag-processor": ["dag-processor"],
 }
 HEALTHY_SECONDS = 120
-#: What the tasks at work get to stop their Glue job runs and queries, in seconds.
+#: What running tasks get to stop their Glue job runs and queries, in seconds.
 STOP_SECONDS = 20
 
 
-def ui(port: int, landing: str | None) -> int:
+def serve(port: int, landing: str | None) -> int:
     """Serves until Ctrl-C, SIGTERM or the end of one of Airflow's processes; returns the exit code.
 
     landing: what the form for a new run proposes, and what a scheduled run delivers.
     """
     if landing:
         os.environ["STEDI_LANDING"] = landing_source(landing)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    console = Console(highlight=False)
-    refusal = CommandError("the UI runs already; end it with `make stop`")
+    console = new_console()
+    on_conflict = CommandError("the UI is already running; end it with `make stop`")
     with contextlib.ExitStack() as stack:
-        lock = stack.enter_context(ui_lock().acquired(refusal))
+        lock = stack.enter_context(ui_lock().acquired(on_conflict))
         if run_lock().is_held():
-            raise CommandError("`make run` is at work; start the UI when it has ended")
-        _refuse_taken_port(port)
+            raise CommandError("`make run` is running; start the UI when it has ended")
+        _require_free_port(port)
         try:
             with console.status("starting the local AWS and Airflow"):
                 airflow_home.prepare()
@@ -54,13 +52,15 @@ def ui(port: int, landing: str | None) -> int:
                 stack.enter_context(_local_aws())
                 processes = stack.enter_context(_airflow(port, lock))
                 _wait_until_healthy(port, processes)
-            console.print(f"Airflow: http://127.0.0.1:{port}/dags/{airflow_home.DAG_ID}", soft_wrap=True)
-            console.print(f"its logs: {shown(airflow_home.logs())}. Ctrl-C here, or `make stop`, ends all of it.")
+            print_line(console, f"Airflow: http://127.0.0.1:{port}/dags/{airflow_home.DAG_ID}")
+            print_line(
+                console, f"Logs: {display_path(airflow_home.logs())}. Press Ctrl-C, or run `make stop`, to end it."
+            )
             while True:
                 _check_alive(processes)
                 time.sleep(1)
         except KeyboardInterrupt:
-            console.print("stopping")
+            print_line(console, "stopping")
             return 0
 
 
@@ -78,9 +78,9 @@ def _local_aws() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _airflow(port: int, lock: int) -> Iterator[dict[str, subprocess.Popen]]:
+def _airflow(port: int, lock: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Airflow's processes; at the end they are stopped, and no run is left "running"."""
-    processes: dict[str, subprocess.Popen] = {}
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, arguments in COMPONENTS.items():
             with (airflow_home.logs() / f"{name}.log").open("w") as log:
@@ -91,7 +91,7 @@ def _airflow(port: int, lock: int) -> Iterator[dict[str, subprocess.Popen]]:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    # The lock tells of them even when this process has been killed.
+                    # They hold the lock even when this process has been killed.
                     pass_fds=(lock,),
                     # A process group each, to reach the tasks that the scheduler's executor has forked.
                     start_new_session=True,
@@ -104,7 +104,7 @@ def _airflow(port: int, lock: int) -> Iterator[dict[str, subprocess.Popen]]:
         airflow_home.fail_abandoned_runs(only_of_make_run=False)
 
 
-def _stop(processes: dict[str, subprocess.Popen]) -> None:
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     """Ends the scheduler with its tasks first, which report to the API server to the last."""
     for name in ("scheduler", "dag-processor", "api-server"):
         if (process := processes.get(name)) is None:
@@ -116,7 +116,7 @@ def _stop(processes: dict[str, subprocess.Popen]) -> None:
                 process.wait(seconds)
 
 
-def _refuse_taken_port(port: int) -> None:
+def _require_free_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -125,13 +125,13 @@ def _refuse_taken_port(port: int) -> None:
             raise CommandError(f"port {port} is taken; choose another with UI_PORT=") from error
 
 
-def _check_alive(processes: dict[str, subprocess.Popen]) -> None:
+def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     for name, process in processes.items():
         if process.poll() is not None:
-            raise CommandError(f"Airflow's {name} has ended; see {shown(airflow_home.logs() / f'{name}.log')}")
+            raise CommandError(f"Airflow's {name} has ended; see {display_path(airflow_home.logs() / f'{name}.log')}")
 
 
-def _wait_until_healthy(port: int, processes: dict[str, subprocess.Popen]) -> None:
+def _wait_until_healthy(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + HEALTHY_SECONDS
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
@@ -142,4 +142,4 @@ def _wait_until_healthy(port: int, processes: dict[str, subprocess.Popen]) -> No
             if all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")):
                 return
         time.sleep(0.5)
-    raise CommandError(f"Airflow was not healthy within {HEALTHY_SECONDS} s; see {shown(airflow_home.logs())}")
+    raise CommandError(f"Airflow was not healthy within {HEALTHY_SECONDS} s; see {display_path(airflow_home.logs())}")

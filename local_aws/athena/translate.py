@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError, UnsupportedError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.resolver import Resolver
 from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.schema import MappingSchema
 
@@ -157,9 +158,24 @@ def _resolve_columns(query: exp.Expr, tables: list[Table]) -> exp.Expr:
             quote_identifiers=False,
             isolate_tables=False,
         )
+        _resolve_having(query, schema)
     except OptimizeError as error:
         raise _unresolved(error) from None
     return annotate_types(query, schema=schema, dialect="athena")
+
+
+def _resolve_having(query: exp.Expr, schema: MappingSchema) -> None:
+    """HAVING too: ``qualify`` leaves it alone, since elsewhere its columns may be the result's, but not in Trino."""
+    for scope in traverse_scope(query):
+        having = scope.expression.args.get("having")
+        resolver = Resolver(scope, schema)
+        for column in having.find_all(exp.Column) if having else ():
+            if column.table or column.parent_select is not scope.expression:
+                continue
+            table = resolver.get_table(column)
+            if table is None and not scope.is_subquery:  # whose columns may be those of the query around it
+                raise OptimizeError(f"Column '{column.name}' could not be resolved")
+            column.set("table", table)
 
 
 def _unresolved(error: OptimizeError) -> QueryFailed:

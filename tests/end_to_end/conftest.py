@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from athena_client import Athena
 
-from local_aws.settings import LocalAws
-from ports import free_port
+from local_aws.settings import LocalAws, free_port
 from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -27,11 +26,10 @@ class Lake:
 
     @property
     def environment(self) -> dict[str, str]:
-        jars = os.environ.get("STEDI_JARS") or str(PROJECT / ".local" / "jars")
         # A job on so few records is over before Java's second compiler pays.
         java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-        own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port), "STEDI_JARS": jars}
-        return os.environ | own | {"LOCAL_SPARK_JAVA_OPTIONS": java}
+        own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port)}
+        return os.environ | own | {"LOCAL_AWS_JAVA_OPTIONS": java}
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(

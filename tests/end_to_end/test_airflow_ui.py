@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from athena_client import Athena
 
-from airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
+from dev.airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
 from dev.generate import generate
-from local_aws import glue_jobs
+from local_aws.glue.processes import processes
 from stedi.report.page import CHARTS
 from stedi.settings import Settings
 from tests.reference.lakehouse_reference import lakehouse
@@ -229,7 +229,7 @@ def test_a_task_marked_failed_while_it_runs_stops_its_glue_run_and_its_spark(air
     airflow.mark_failed(run, JOB)
     wait_for(lambda: airflow.glue_runs(JOB)[-1]["JobRunState"] not in ("RUNNING", "STOPPING"))
     assert [(run["Id"], run["JobRunState"]) for run in airflow.glue_runs(JOB)[number - 1 :]] == [(glue_run, "STOPPED")]
-    assert glue_jobs.processes(glue_run) == []
+    assert processes(glue_run) == []
     airflow.end(run)
     assert airflow.task(run, JOB)["state"] == "failed"
 

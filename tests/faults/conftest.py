@@ -24,9 +24,10 @@ from athena_client import Athena
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.table import StaticTable
 
-from local_aws import glue_jobs, service
-from local_aws.settings import ACCESS_KEY, REGION, LocalAws
-from ports import free_port
+from local_aws import service
+from local_aws.glue.processes import processes
+from local_aws.glue.store import ACTIVE
+from local_aws.settings import ACCESS_KEY, REGION, LocalAws, free_port
 from stedi.delivery import deliver
 from stedi.glue_code import upload_code
 from stedi.settings import Settings
@@ -168,8 +169,8 @@ class Lake:
     def spark(self) -> list[int]:
         """The processes of Java of the runs under way."""
         runs = [run for job in WRITES for run in self.glue.get_job_runs(JobName=job)["JobRuns"]]
-        pids = [pid for run in runs if run["JobRunState"] in glue_jobs.ACTIVE for pid in glue_jobs.processes(run["Id"])]
-        return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "java\n"]
+        active = [process for run in runs if run["JobRunState"] in ACTIVE for process in processes(run["Id"])]
+        return [process.pid for process in active if process.name() == "java"]
 
 
 # --- the moments of a job, as the proxy sees them ---

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from airflow_server import running_airflow, wait_for
+from dev.airflow_server import running_airflow, wait_for
 
 from .conftest import PROJECT
 

@@ -8,7 +8,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import glue_jobs, service
+from local_aws import service
+from local_aws.glue.processes import processes
 
 from .conftest import BUCKET, Readers, at, reading, writing
 
@@ -45,7 +46,7 @@ def test_a_full_disk_under_the_local_aws_loses_nothing_and_the_retry_ends_green_
         with at(lake, writing(job), disk.fill) as came:
             run_id = lake.start(job)
             assert came.wait(90)
-            while glue_jobs.processes(run_id):
+            while processes(run_id):
                 time.sleep(0.1)
         assert set(readers.look().values()) <= {"old", "new"}
         disk.empty()

@@ -1,4 +1,4 @@
-"""Starting, stopping and emptying the local AWS."""
+"""Starting and stopping the local AWS."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local_aws import service
-from local_aws.settings import LocalAws
-from ports import free_port
-
-from .conftest import BUCKET, Jobs, processes_with
+from local_aws.settings import LocalAws, free_port
+from tests.local_aws.glue_jobs import BUCKET, processes_with
 
 
 @pytest.fixture
@@ -62,22 +60,3 @@ def test_a_port_that_another_program_holds_is_a_clear_error(new_aws):
 def test_a_state_directory_serves_on_one_port_only(aws):
     with pytest.raises(service.ServiceError, match=f"already serves on port {aws.port}"):
         service.start(LocalAws(free_port(), aws.state))
-
-
-def test_a_reset_leaves_an_empty_lake_and_touches_nothing_else(own_aws):
-    s3, glue, jobs = own_aws.client("s3"), own_aws.client("glue"), Jobs(own_aws)
-    for name in ("stedi", "other"):
-        glue.create_database(DatabaseInput={"Name": name})
-        glue.create_table(DatabaseName=name, TableInput={"Name": "steps"})
-    for number in range(3):
-        s3.put_object(Bucket=BUCKET, Key=f"landing/{number}.json", Body=b"{}")
-    jobs.run("job", None)
-
-    service.reset_lake(own_aws, BUCKET, "stedi")
-    service.reset_lake(own_aws, BUCKET, "stedi")
-
-    assert [database["Name"] for database in glue.get_databases()["DatabaseList"]] == ["other"]
-    assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
-    assert glue.get_jobs()["Jobs"] == []
-    assert list((own_aws.state / "glue").glob("jr_*")) == []
-    s3.head_bucket(Bucket=BUCKET)

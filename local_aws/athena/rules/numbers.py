@@ -144,6 +144,35 @@ def floor_or_ceil(node: exp.Floor | exp.Ceil) -> exp.Expr:
     return node.this.copy() if has_type(require_type(node.this, node.key), INTEGERS) else node
 
 
+def of_double(node: exp.Sqrt | exp.Ln | exp.Radians | exp.Degrees | exp.IsNan) -> exp.Expr:
+    """A function of a double; DuckDB fails where IEEE has an infinity or no number."""
+    value = exp.cast(require_type(node.this, node.key).copy(), "double")
+    function = call(node.key, value)
+    if isinstance(node, exp.Sqrt):
+        function = duck("CASE WHEN :v < 0 THEN CAST('NaN' AS DOUBLE) ELSE :f END", v=value, f=function)
+    if isinstance(node, exp.Ln):
+        function = duck(
+            "CASE WHEN :v < 0 THEN CAST('NaN' AS DOUBLE) WHEN :v = 0 THEN CAST('-Infinity' AS DOUBLE) ELSE :f END",
+            v=value,
+            f=function,
+        )
+    return typed(function, "boolean" if isinstance(node, exp.IsNan) else "double")
+
+
+def sign(node: exp.Sign) -> exp.Expr:
+    if not has_type(require_type(node.this, "sign"), INTEGERS):
+        raise NotSupported(f"sign of {type_name(node.this)}")
+    return typed(exp.cast(node.copy(), node.this.type or "bigint"), node.this.type)
+
+
+def bitwise(node: exp.BitwiseAnd | exp.BitwiseOr | exp.BitwiseXor) -> exp.Expr:
+    for side in (node.this, node.expression):
+        if not has_type(require_type(side, node.key), INTEGERS):
+            raise NotSupported(f"{node.key} of {type_name(side)}")
+    sides = {"this": exp.Paren(this=node.this.copy()), "expression": exp.Paren(this=node.expression.copy())}
+    return typed(exp.cast(type(node)(**sides), "bigint"), "bigint")
+
+
 def aggregated(node: exp.Expr) -> exp.Expr:
     """sum, avg and count_if, with the OVER and FILTER around them, in Trino's type."""
     core = aggregate(node)

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from local_aws.athena import regexps
 from local_aws.athena.errors import NotSupported
-from local_aws.athena.expressions import array_depth, call, duck, failure, typed
+from local_aws.athena.expressions import INTEGERS, TEXTS, array_depth, call, duck, element_type, failure, typed
 
 #: What Java holds for white space; DuckDB by itself trims other characters.
 _WHITE_SPACE = (
@@ -48,6 +48,26 @@ def split_part(node: exp.SplitPart) -> exp.Expr:
         failed = failure("INVALID_FUNCTION_ARGUMENT: Index must be greater than zero")
         index = duck("CASE WHEN :i > 0 THEN :i WHEN :i <= 0 THEN :f END", i=index, f=failed)
     return call("list_extract", call("string_split", node.this, node.args["delimiter"]), index)
+
+
+def split(node: exp.Split) -> exp.Expr:
+    if node.args.get("limit") or not (isinstance(node.expression, exp.Literal) and node.expression.name):
+        raise NotSupported("split with a limit, or at anything but a literal that is not empty")
+    return typed(call("string_split", node.this, node.expression), "array<varchar>")
+
+
+def pad(node: exp.Pad) -> exp.Expr:
+    size, filling = node.expression, node.args.get("fill_pattern")
+    if not (isinstance(size, exp.Literal) and isinstance(filling, exp.Literal) and filling.name):
+        raise NotSupported("lpad and rpad with a length or a filling that is no literal")
+    return typed(call("lpad" if node.args.get("is_left") else "rpad", node.this, size, filling), "varchar")
+
+
+def array_join(node: exp.ArrayToString) -> exp.Expr:
+    kind = element_type(node.this)
+    if kind is None or kind.this not in TEXTS | INTEGERS:
+        raise NotSupported("array_join of anything but texts or integers")
+    return node
 
 
 def substring(node: exp.Substring) -> exp.Expr:

@@ -124,6 +124,10 @@ def date_diff(node: exp.DateDiff) -> exp.Expr:
     return call("datesub", _unit(node), node.expression, node.this)
 
 
+def day_of_week(node: exp.DayOfWeekIso) -> exp.Expr:
+    return typed(call("isodow", node.this), "bigint")
+
+
 def date_format(node: exp.TimeToStr) -> exp.Expr:
     wanted = node.args["format"]
     if not (isinstance(wanted, exp.Literal) and set(re.findall(r"%(.)", wanted.this)) <= _DATE_FORMAT):

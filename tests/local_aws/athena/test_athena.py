@@ -383,3 +383,38 @@ def test_the_catalog_is_told_through_athenas_api(athena):
     assert [(column["Name"], column["Type"]) for column in metadata["Columns"]] == [("x", "bigint")]
     pages = athena.client.get_paginator("list_table_metadata").paginate(**names)
     assert table in {item["Name"] for page in pages for item in page["TableMetadataList"]}
+
+
+def test_a_database_with_a_view_is_dropped_with_cascade_only(athena):
+    athena.query("create database to_drop comment 'a comment'")
+    athena.query("create view to_drop.one as select 1 as x, now() as t")
+    assert athena.query("describe to_drop.one")[1][0].split("\t")[1].strip() == "timestamp with time zone"
+    with pytest.raises(QueryFailed, match="is not empty"):
+        athena.query("drop database to_drop")
+    athena.query("create or replace view to_drop.one as select 2 as x")
+    assert athena.query("select x from to_drop.one") == [["2"]]
+    with pytest.raises(QueryFailed, match="is not a table"):
+        athena.query("drop table to_drop.one")
+    athena.query("drop view to_drop.one")
+    athena.query("create view to_drop.two as select 1 as x")
+    athena.query("drop database to_drop cascade")
+    assert ["to_drop"] not in athena.query("show databases")
+    with pytest.raises(QueryFailed, match="Database does not exist"):
+        athena.query("drop database to_drop")
+
+
+def test_an_iceberg_table_can_be_read_as_of_a_time(athena):
+    table = athena.iceberg("x bigint")
+    athena.query(f"insert into {table} values (1)")
+    ((instant,),) = athena.query(f'select committed_at from "{table}$snapshots"')
+    time.sleep(0.01)
+    athena.query(f"insert into {table} values (2)")
+    assert athena.query(f"select * from {table} for timestamp as of timestamp '{instant}'") == [["1"]]
+    with pytest.raises(QueryFailed, match="No version history table at or before 1999"):
+        athena.query(f"select * from {table} for timestamp as of timestamp '1999-01-01 00:00:00 UTC'")
+    parents = athena.query(f'select parent_id, is_current_ancestor from "{table}$history" order by made_current_at')
+    assert [parent is None for parent, _ in parents] == [True, False]
+    assert {current for _, current in parents} == {"true"}
+    summaries = athena.query(f"select element_at(summary, 'added-records') from \"{table}$snapshots\"")
+    assert summaries == [["1"], ["1"]]
+    assert athena.query(f'select record_count, file_count from "{table}$partitions"') == [["2", "2"]]

@@ -1,4 +1,4 @@
-"""``make ui`` on a lake of its own, asked as its users ask: through Airflow's REST API, or with a browser."""
+"""``make ui`` on a lake of its own, for tests and pictures: asked through Airflow's REST API, or with a browser."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import psutil
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from local_aws import glue_jobs
-from local_aws.settings import PROJECT, LocalAws
-from tests.ports import free_port
+from local_aws.glue.processes import processes
+from local_aws.settings import PROJECT, LocalAws, free_port
 
 DAG = "stedi_lakehouse"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -35,7 +35,8 @@ def wait_for(condition: Callable[[], Found], seconds: float = 300) -> Found:
     """What the condition gives, once that is something."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:.0f} s")
         time.sleep(0.2)
     return found
 
@@ -48,12 +49,12 @@ class Airflow:
         self.aws = LocalAws(free_port(), root / "aws")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def ask(self, path: str, body: dict | None = None, method: str | None = None) -> Any:
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
         """Airflow's answer to a request below the DAG's path; with a slash in front, below ``/api/v2``."""
         path = path if path.startswith("/") else f"/dags/{DAG}/{path}"
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(
-            f"{self.url}/api/v2{path}", body and json.dumps(body).encode(), headers, method=method
+            f"{self.url}/api/v2{path}", json.dumps(body).encode() if body else None, headers, method=method
         )
         try:
             with self._opener.open(request, timeout=60) as answer:
@@ -65,31 +66,31 @@ class Airflow:
     @cached_property
     def _token(self) -> str:
         with self._opener.open(f"{self.url}/auth/token", timeout=60) as answer:
-            return json.load(answer)["access_token"]
+            return str(json.load(answer)["access_token"])
 
     # --- runs ---
 
-    def runs(self) -> list[dict]:
+    def runs(self) -> list[dict[str, Any]]:
         """The oldest first."""
-        return self.ask("dagRuns?order_by=run_after&limit=100")["dag_runs"]
+        return list(self.ask("dagRuns?order_by=run_after&limit=100")["dag_runs"])
 
     def trigger(self) -> str:
-        return self.ask("dagRuns", {"logical_date": None})["dag_run_id"]
+        return str(self.ask("dagRuns", {"logical_date": None})["dag_run_id"])
 
     def state(self, run: str) -> str:
-        return self.ask(f"dagRuns/{quote(run)}")["state"]
+        return str(self.ask(f"dagRuns/{quote(run)}")["state"])
 
     def end(self, run: str, seconds: float = 900) -> str:
         """The state in which a run ends."""
-        return wait_for(lambda: (state := self.state(run)) in ("success", "failed") and state, seconds)
+        return wait_for(lambda: state if (state := self.state(run)) in ("success", "failed") else "", seconds)
 
     # --- tasks ---
 
-    def tasks(self, run: str) -> list[dict]:
-        return self.ask(f"dagRuns/{quote(run)}/taskInstances?limit=100")["task_instances"]
+    def tasks(self, run: str) -> list[dict[str, Any]]:
+        return list(self.ask(f"dagRuns/{quote(run)}/taskInstances?limit=100")["task_instances"])
 
-    def task(self, run: str, task: str) -> dict:
-        return self.ask(self._path(run, task))
+    def task(self, run: str, task: str) -> dict[str, Any]:
+        return dict(self.ask(self._path(run, task)))
 
     def attempts(self, run: str, task: str) -> list[str]:
         """The state of each attempt, the first one first."""
@@ -107,7 +108,8 @@ class Airflow:
         """Clears a task, and no other."""
         only = {"dag_run_id": run, "task_ids": [task], "only_failed": False, "dry_run": False}
         cleared = self.ask("clearTaskInstances", only)["task_instances"]
-        assert [instance["task_id"] for instance in cleared] == [task]
+        if [instance["task_id"] for instance in cleared] != [task]:
+            raise RuntimeError(f"cleared instead of {task}: {cleared}")
 
     def mark_failed(self, run: str, task: str) -> None:
         self.ask(self._path(run, task), {"new_state": "failed"}, "PATCH")
@@ -117,23 +119,22 @@ class Airflow:
 
     # --- Glue ---
 
-    def glue_runs(self, job: str) -> list[dict]:
+    def glue_runs(self, job: str) -> list[dict[str, Any]]:
         """The runs of a Glue job, the oldest first; none if there is no such job yet."""
         glue = self.aws.client("glue")
         with suppress(glue.exceptions.EntityNotFoundException):
-            return glue.get_job_runs(JobName=job)["JobRuns"][::-1]
+            return list(glue.get_job_runs(JobName=job)["JobRuns"][::-1])
         return []
 
 
 def spark(glue_run: str) -> list[int]:
     """The processes of Spark of a Glue run."""
     found = []
-    for pid in glue_jobs.processes(glue_run):
-        with suppress(OSError):  # it ended meanwhile
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    for process in processes(glue_run):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
             # Not the launcher before it, which only puts Spark's command together.
-            if command[0].endswith(b"/java") and b"org.apache.spark.launcher.Main" not in command:
-                found.append(pid)
+            if process.name() == "java" and "org.apache.spark.launcher.Main" not in process.cmdline():
+                found.append(process.pid)
     return found
 
 
@@ -144,10 +145,9 @@ def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airf
     airflow = Airflow(root, port)
     own = {
         "STEDI_LOCAL": str(root),
-        "STEDI_JARS": os.environ.get("STEDI_JARS") or str(PROJECT / ".local" / "jars"),
         "LOCAL_AWS_PORT": str(airflow.aws.port),
         # A job on so few records is over before Java's second compiler pays.
-        "LOCAL_SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "LOCAL_AWS_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "STEDI_RETRY_SECONDS": "1",
     }
     root.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,8 @@ def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airf
         )
 
     def serves() -> bool:
-        assert process.poll() is None, output.read_text()
+        if process.poll() is not None:
+            raise RuntimeError(output.read_text())
         # The DAG is there when it has been parsed.
         return "Airflow: " in output.read_text() and DAG in [dag["dag_id"] for dag in airflow.ask("/dags")["dags"]]
 

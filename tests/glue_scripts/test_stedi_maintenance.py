@@ -7,10 +7,10 @@ import pytest
 
 import stedi_maintenance
 import warehouse
+from local_aws.resources import ensure_bucket_and_role
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT
-
-from .conftest import BUCKET, ICEBERG_CONF, Jobs
+from tests.local_aws.glue_jobs import BUCKET, ICEBERG_CONF, ROLE, Jobs
 
 LAKE = "lake/maintenance.db"
 
@@ -73,6 +73,7 @@ print("same" if before == {{name: content(name) for name in TABLES}} else "chang
 @pytest.fixture(scope="module")
 def maintained(aws):
     """The log of a maintenance that deletes nothing yet, of one that deletes all it can, and of what came of both."""
+    ensure_bucket_and_role(aws, BUCKET, ROLE)
     jobs = Jobs(aws)
     code = upload_code(jobs.s3, PROJECT / "glue_scripts", BUCKET)
     jobs.s3.put_object(Bucket=BUCKET, Key=f"{LAKE}/small/data/left_behind.parquet", Body=b"zoe@example.com")
@@ -81,7 +82,7 @@ def maintained(aws):
         "--conf": ICEBERG_CONF,
         "--extra-py-files": f"{code['lakehouse']},{code['stedi_maintenance']}",
     }
-    jobs.create("maintains", SCRIPT, DefaultArguments=arguments, Timeout=3000)
+    jobs.create("maintains", SCRIPT, DefaultArguments=arguments)
     run = jobs.wait("maintains", jobs.start("maintains"), seconds=300)
     assert run["JobRunState"] == "SUCCEEDED", jobs.log(run, "error")
     return jobs.log(run)

@@ -1,4 +1,4 @@
-"""Runs a Glue job's script inside ``spark-submit``, and says why it failed: the first argument is where to say it.
+"""Runs a job's script inside ``spark-submit``, and writes why it failed to the file that its first argument names.
 
 A copy of this file lies beside each run's script; it imports nothing of this project.
 """
@@ -23,7 +23,7 @@ def describe(error: BaseException, script: str) -> str:
     """The error as Glue words it: one line, with the script's line at which it came."""
     kind, text = type(error).__name__, str(error)
     if kind == "Py4JJavaError":
-        thrown = error.java_exception  # the Python side only repeats Java's stack trace
+        thrown = error.java_exception  # type: ignore[attr-defined] # the Python side only repeats Java's stack trace
         kind, text = thrown.getClass().getSimpleName(), thrown.getMessage() or ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # A Python function that ran inside Spark: what it raised is the last line of its own traceback.

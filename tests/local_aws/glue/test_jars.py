@@ -4,15 +4,15 @@ import subprocess
 
 import certifi
 
-from local_aws import spark
+from local_aws.glue import jars
 
 
 def test_java_trusts_the_certificates_that_ssl_cert_file_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(spark, "TRUST_STORE", tmp_path / "none")
+    monkeypatch.setattr(jars, "TRUST_STORE", tmp_path / "none")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    assert spark.trust_store(tmp_path) is None
+    assert jars.trust_store(tmp_path) is None
 
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
-    command = [spark.java_home() / "bin" / "keytool", "-list", "-keystore", spark.trust_store(tmp_path)]
+    command = [jars.java_home() / "bin" / "keytool", "-list", "-keystore", jars.trust_store(tmp_path)]
     listed = subprocess.run(command, input="\n", capture_output=True, text=True, check=True).stdout
     assert listed.count("trustedCertEntry") == certifi.contents().count("BEGIN CERTIFICATE")

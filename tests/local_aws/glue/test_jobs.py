@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import service
-
-from .conftest import BUCKET, ICEBERG_CONF, Jobs, processes_with
+from tests.local_aws.glue_jobs import BUCKET, ICEBERG_CONF, Jobs, processes_with
 
 PRINT_ARGUMENTS = "import sys; print(' '.join(sys.argv[1:]))"
 SLEEP = "import time; print('asleep', flush=True); time.sleep(300)"
@@ -36,12 +35,12 @@ from pyspark.sql import SparkSession, functions
 
 run_id = sys.argv[sys.argv.index("--JOB_RUN_ID") + 1]
 spark = SparkSession.builder.getOrCreate()
-spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.stedi_test")
-spark.sql("CREATE TABLE IF NOT EXISTS glue_catalog.stedi_test.steps (id bigint) USING iceberg")
+spark.sql("CREATE DATABASE IF NOT EXISTS glue_catalog.test")
+spark.sql("CREATE TABLE IF NOT EXISTS glue_catalog.test.steps (id bigint) USING iceberg")
 frame = spark.read.schema("id bigint").json(sys.argv[sys.argv.index("--landing") + 1])
-frame.writeTo("glue_catalog.stedi_test.steps").option("snapshot-property.run_id", run_id).overwrite(functions.lit(True))
-print("rows", spark.table("glue_catalog.stedi_test.steps").count())
-snapshots = spark.table("glue_catalog.stedi_test.steps.snapshots").orderBy("committed_at").collect()
+frame.writeTo("glue_catalog.test.steps").option("snapshot-property.run_id", run_id).overwrite(functions.lit(True))
+print("rows", spark.table("glue_catalog.test.steps").count())
+snapshots = spark.table("glue_catalog.test.steps.snapshots").orderBy("committed_at").collect()
 print("written by", snapshots[-1].summary["run_id"])
 """
 
@@ -73,7 +72,7 @@ def test_a_run_s_arguments_come_before_the_job_s_defaults_and_glue_adds_its_own(
     assert line.endswith(f"--JOB_RUN_ID {run['Id']} --JOB_NAME arguments --landing s3://new x --policy customer")
 
 
-def test_modules_of_extra_py_files_can_be_imported_by_the_script_and_nothing_of_the_host_can(jobs, monkeypatch):
+def test_a_script_imports_its_extra_py_files_and_nothing_of_the_host(jobs, monkeypatch):
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("lakehouse_of_test/__init__.py", "NAME = 'from the zip'")
@@ -81,7 +80,7 @@ def test_modules_of_extra_py_files_can_be_imported_by_the_script_and_nothing_of_
     script = """
 import importlib.util, os, lakehouse_of_test
 print(lakehouse_of_test.NAME)
-print([name for name in ("local_aws", "glue_jobs", "conftest") if importlib.util.find_spec(name)])
+print([name for name in ("local_aws", "tests", "conftest") if importlib.util.find_spec(name)])
 print(sorted(name for name in os.environ if name.startswith(("PYTEST", "AIRFLOW", "PYTHONPATH"))))
 """
 
@@ -139,7 +138,7 @@ def test_what_the_local_aws_cannot_do_fails_the_run_and_says_so(jobs):
     assert run["ErrorMessage"] == "LAUNCH ERROR | The local AWS does not support --additional-python-modules."
 
 
-def test_a_run_that_takes_longer_than_its_timeout_ends_as_timeout_and_leaves_no_process(jobs):
+def test_a_run_beyond_its_timeout_ends_as_timeout_and_leaves_no_process(jobs):
     run = jobs.run("slow", SLEEP, Timeout=30)  # three seconds here
 
     assert run["JobRunState"] == "TIMEOUT"
@@ -186,7 +185,7 @@ def test_a_failed_run_is_tried_again_as_often_as_the_job_says(jobs):
     assert [run["Id"] for run in jobs.glue.get_job_runs(JobName="retried")["JobRuns"]] == [second["Id"], first]
 
 
-def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog_with_the_run_s_id(jobs):
+def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog(jobs):
     jobs.s3.put_object(Bucket=BUCKET, Key="landing/steps/1.json", Body=b'{"id": 1}\n{"id": 2}\n{"id": 3}\n')
     arguments = {"--datalake-formats": "iceberg", "--conf": ICEBERG_CONF, "--landing": f"s3://{BUCKET}/landing/steps/"}
 
@@ -194,7 +193,7 @@ def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog_with_the_
 
     assert jobs.log(run) == ["rows 3", f"written by {run['Id']}"], jobs.log(run, "error")
     assert jobs.log(run, "error") == []
-    table = jobs.glue.get_table(DatabaseName="stedi_test", Name="steps")["Table"]
+    table = jobs.glue.get_table(DatabaseName="test", Name="steps")["Table"]
     assert table["Parameters"]["metadata_location"].startswith(f"s3://{BUCKET}/lake/")
 
 
@@ -205,7 +204,7 @@ def test_without_datalake_formats_there_is_no_iceberg(jobs):
     assert "org.apache.iceberg" in run["ErrorMessage"]
 
 
-def test_a_run_under_way_when_the_server_is_killed_is_failed_afterwards_and_leaves_no_process(own_aws):
+def test_a_run_whose_server_was_killed_is_failed_and_leaves_no_process(own_aws):
     jobs = Jobs(own_aws)
     jobs.create("orphan", SLEEP)
     run_id = jobs.start("orphan")

@@ -1,0 +1,143 @@
+"""What a run has come to: printed for people, and as ``summary.json`` for programs."""
+
+import contextlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from dev.lake import RUN_WORKGROUP
+from dev.query import QueryError, ask, count_rows
+from dev.settings import display_path, lakehouse_settings, local_root
+from dev.terminal import print_line, print_table
+from stedi.tables import JOBS, LANDING_TABLES
+
+#: In the order of the data flow.
+TABLES = (*LANDING_TABLES, *JOBS)
+OWNER_KNOWN = ("website_confirmed", "readings", "website")
+OWNER_UNKNOWN = ("owner_ambiguous", "owner_unknown")
+
+#: {(source, figure): value}
+Figures = Counter[tuple[str, str]]
+
+
+@dataclass
+class Outcome:
+    """What is known about a run so far."""
+
+    run_id: str | None = None
+    state: str = "failed"
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, Any] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    def checks(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "check": task["task_id"].removeprefix("checks."),
+                "state": task["state"],
+                "violations": (self.results.get(task["task_id"]) or {}).get("violations"),
+                "figures": (self.results.get(task["task_id"]) or {}).get("figures") or {},
+            }
+            for task in self.tasks
+            if task["task_id"].startswith("checks.")
+        ]
+
+
+def report(outcome: Outcome, console: Console, seconds: float) -> None:
+    """Writes ``summary.json``, fetches the report that the run has published, and prints what came out."""
+    tables, checks = dict.fromkeys(TABLES), outcome.checks()
+    with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
+        tables = count_rows(TABLES, RUN_WORKGROUP)
+    summary = {
+        "run_id": outcome.run_id,
+        "state": outcome.state,
+        "seconds": round(seconds, 1),
+        "tables": tables,
+        "tasks": outcome.tasks,
+        "checks": checks,
+    }
+    path = local_root() / "summary.json"
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(summary, indent=2) + "\n")
+    draft.replace(path)
+
+    console.print()
+    succeeded = outcome.state == "success"
+    how = f"Run {'succeeded' if succeeded else 'failed'} in {seconds:.0f} s"
+    if checks:
+        how += f"; {sum(check['state'] == 'success' for check in checks)} of {len(checks)} checks passed"
+    print_line(console, f"{how}.", style="green" if succeeded else "red")
+    for failure in outcome.failures:
+        print_line(console, f"{failure['task_id']} failed: {first_line(failure['reason'])}", style="red")
+        print_line(console, f"  log: {failure['log']}")
+    rows = [(name, format_count(count)) for name, count in tables.items()]
+    print_table(console, ("table", "rows"), rows, right=(False, True))
+    for line in _summary_lines(_figures(outcome.run_id), outcome.results.get("upload_landing") or {}):
+        print_line(console, line)
+    if outcome.run_id and outcome.results.get("publish_report"):
+        print_line(console, f"Report: {display_path(_fetch_report(outcome.run_id))}")
+    print_line(console, f"Summary as JSON: {display_path(path)}")
+    if succeeded:
+        print_line(console, 'Next: make query SQL="select * from machine_learning_curated limit 10", or make ui')
+
+
+def first_line(reason: str) -> str:
+    """The first line of an error that says anything."""
+    return next((line.strip() for line in reason.splitlines() if line.strip()), "no reason given")
+
+
+def format_count(rows: int | None) -> str:
+    return "-" if rows is None else f"{rows:,}"
+
+
+def _figures(run_id: str | None) -> Figures:
+    """What the jobs counted in a run; empty where there are no such tables yet."""
+    figures: Figures = Counter()
+    sql = f"""
+        SELECT source, figure, value FROM job_figures WHERE run_id = '{run_id}'
+        UNION ALL
+        SELECT source, outcome, records FROM job_audit WHERE run_id = '{run_id}' AND outcome = 'rejected'
+    """
+    with contextlib.suppress(QueryError, BotoCoreError):
+        for source, figure, value in ask(sql, RUN_WORKGROUP)[1]:
+            figures[str(source), str(figure)] += int(value or 0)
+    return figures
+
+
+def _summary_lines(figures: Figures, uploaded: dict[str, dict[str, int]]) -> Iterator[str]:
+    """What became of the delivered records, and of the devices, in a line each."""
+    for source in LANDING_TABLES:
+        if uploaded.get(source, {}).get("files", 1) == 0:
+            yield f"{source}: the delivery has no files for it"
+        if (source, "read") in figures:
+            read, rejected, repaired = (figures[source, figure] for figure in ("read", "rejected", "repaired"))
+            hint = "; see landing_quarantine" if rejected else ""
+            yield f"{source}: {read:,} records read, {rejected:,} rejected, {repaired:,} repaired{hint}"
+    confirmed, corrected, website = (figures["device_owners", figure] for figure in OWNER_KNOWN)
+    unknown = sum(figures["device_owners", figure] for figure in OWNER_UNKNOWN)
+    if devices := confirmed + corrected + website + unknown:
+        yield (
+            f"Owners of {devices:,} devices: {confirmed:,} confirmed by the readings, {corrected:,} corrected by the "
+            f"readings, {website:,} taken from the website, {unknown:,} unknown"
+        )
+
+
+def _fetch_report(run_id: str) -> Path:
+    """Copies what the run published to ``report/`` in the local state, in place of an earlier run's; gives the page."""
+    s3, bucket, prefix = boto3.client("s3"), lakehouse_settings().bucket, f"reports/{run_id}/"
+    new, report = local_root() / "report.new", local_root() / "report"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
+        s3.download_file(bucket, item["Key"], str(new / item["Key"].removeprefix(prefix)))
+    shutil.rmtree(report, ignore_errors=True)
+    new.rename(report)
+    return report / "index.html"

@@ -1,0 +1,102 @@
+"""The settings of Spark that are true of one machine only, and the environment that a job run gets."""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from local_aws.glue.jars import jars, java_home, spark_home
+from local_aws.settings import ACCESS_KEY, REGION, LocalAws, jars_directory, java_options
+
+#: Spark puts its configuration's directory on the class path, which must be the same for every run (for the class
+#: archive): this one, beside the jars, does not exist.
+NO_CONFIGURATION = "no-configuration"
+
+LOG4J2 = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex{3}
+"""
+# True on every start of a local Spark, and of no use to whoever reads a job's log.
+HARMLESS = (
+    "org.apache.hadoop.util.NativeCodeLoader",
+    "org.apache.hadoop.metrics2.impl.MetricsConfig",
+    "org.apache.spark.sql.catalyst.util.SparkStringUtils",
+    "software.amazon.awssdk.transfer",
+    "com.amazonaws.util.VersionInfoUtils",
+)
+
+
+def settings(local_aws: LocalAws, *, catalogs: Iterable[str] = ("glue_catalog",)) -> dict[str, str]:
+    """Spark's settings on one machine, without those of a job: both cores, the local S3 and Glue, a quiet start.
+
+    ``catalogs`` are the names of the Iceberg catalogs (``spark.sql.catalog.<name>``) to point to the local Glue.
+    """
+    result = {
+        "spark.master": "local[2]",
+        "spark.driver.memory": "2g",
+        "spark.driver.defaultJavaOptions": java_options(),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "spark.hadoop.fs.s3a.endpoint": local_aws.endpoint,
+        "spark.hadoop.fs.s3a.endpoint.region": REGION,
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
+        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "spark.hadoop.fs.s3a.access.key": ACCESS_KEY,
+        "spark.hadoop.fs.s3a.secret.key": ACCESS_KEY,
+    }
+    for catalog in catalogs:
+        result |= {
+            f"spark.sql.catalog.{catalog}.s3.path-style-access": "true",
+            f"spark.sql.catalog.{catalog}.s3.endpoint": local_aws.endpoint,
+            f"spark.sql.catalog.{catalog}.glue.endpoint": local_aws.endpoint,
+            f"spark.sql.catalog.{catalog}.client.region": REGION,
+        }
+    return result
+
+
+def submit_environment(local_aws: LocalAws, directory: Path, *, iceberg: bool) -> dict[str, str]:
+    """The whole environment of a ``spark-submit`` that works in ``directory``: nothing of the caller's own.
+
+    The jars come in here, behind Spark's own on the class path: in front, they would replace some of its classes.
+    """
+    temporary = directory / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return local_aws.client_environment() | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(directory),
+        "TMPDIR": str(temporary),
+        "JAVA_HOME": str(java_home()),
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_CONF_DIR": str(jars_directory() / NO_CONFIGURATION),
+        "SPARK_LOCAL_DIRS": str(temporary),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DIST_CLASSPATH": os.pathsep.join(map(str, jars(iceberg=iceberg))),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def write_properties(path: Path, values: dict[str, str]) -> None:
+    """Writes settings as the file that ``spark-submit --properties-file`` reads."""
+    escaped = {key: value.replace("\\", "\\\\").replace("\n", "\\n") for key, value in values.items()}
+    path.write_text("".join(f"{key} {value}\n" for key, value in escaped.items()))
+
+
+def write_log4j2(path: Path) -> None:
+    """Writes the logging configuration: warnings to stderr, without those that say nothing of a job."""
+    quiet = "".join(f"logger.q{n}.name = {name}\nlogger.q{n}.level = error\n" for n, name in enumerate(HARMLESS))
+    path.write_text(LOG4J2 + quiet)

@@ -1,0 +1,84 @@
+"""What a run prints at its end, and leaves for programs."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from dev import summary
+from dev.summary import Outcome
+from dev.terminal import new_console
+
+FIGURES = Counter(
+    {
+        ("customer_landing", "read"): 956,
+        ("customer_landing", "lines"): 950,
+        ("accelerometer_landing", "read"): 81_273,
+        ("accelerometer_landing", "rejected"): 12,
+        ("accelerometer_landing", "repaired"): 3,
+        ("customer_trusted", "read"): 482,
+        ("device_owners", "website_confirmed"): 950,
+        ("device_owners", "readings"): 3,
+        ("device_owners", "website"): 2,
+        ("device_owners", "owner_ambiguous"): 1,
+    }
+)
+
+
+def test_records_and_devices_take_a_line_each_and_so_does_a_source_without_files():
+    uploaded = {"customer_landing": {"files": 3, "sent": 3}, "step_trainer_landing": {"files": 0, "sent": 0}}
+    assert list(summary._summary_lines(FIGURES, uploaded)) == [
+        "customer_landing: 956 records read, 0 rejected, 0 repaired",
+        "accelerometer_landing: 81,273 records read, 12 rejected, 3 repaired; see landing_quarantine",
+        "step_trainer_landing: the delivery has no files for it",
+        "Owners of 956 devices: 950 confirmed by the readings, 3 corrected by the readings, 2 taken from the website, "
+        "1 unknown",
+    ]
+
+
+def test_nothing_is_said_of_what_is_not_known():
+    assert list(summary._summary_lines(Counter(), {})) == []
+
+
+@pytest.fixture
+def failed(local, monkeypatch, capsys):
+    """The output of a run in which a check failed, on a lake without tables."""
+    local.mkdir()
+    monkeypatch.setattr(summary, "count_rows", lambda tables, _: dict.fromkeys(tables) | {"customer_trusted": 1_234})
+    monkeypatch.setattr(summary, "_figures", lambda _: FIGURES)
+    check = {"violations": 2, "figures": {"customer_trusted": 2}, "query_execution_id": "q"}
+    outcome = Outcome(
+        run_id="manual",
+        tasks=[
+            {"task_id": "customer_trusted", "state": "success", "seconds": 9.1},
+            {"task_id": "checks.consent", "state": "failed", "seconds": 1.0},
+            {"task_id": "checks.history", "state": "success", "seconds": 1.0},
+        ],
+        results={"checks.consent": check},
+        failures=[{"task_id": "checks.consent", "reason": "\nconsent: 2 violations\nmore", "log": "x.log"}],
+    )
+    summary.report(outcome, new_console(), 12.34)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_first_lines_say_whether_the_run_succeeded_and_why_not(failed):
+    assert failed[1:4] == [
+        "Run failed in 12 s; 1 of 2 checks passed.",
+        "checks.consent failed: consent: 2 violations",
+        "  log: x.log",
+    ]
+
+
+def test_no_line_in_a_file_ends_in_blanks_or_is_longer_than_its_text(failed):
+    assert [line for line in failed if line != line.rstrip() or len(line) > 130] == []
+    assert "  customer_trusted           1,234" in failed
+
+
+def test_the_summary_for_programs_has_the_checks_with_their_figures(failed, local):
+    written = json.loads((local / "summary.json").read_text())
+    assert (written["run_id"], written["state"], written["seconds"]) == ("manual", "failed", 12.3)
+    assert written["tables"]["customer_trusted"] == 1_234
+    assert written["checks"] == [
+        {"check": "consent", "state": "failed", "violations": 2, "figures": {"customer_trusted": 2}},
+        {"check": "history", "state": "success", "violations": None, "figures": {}},
+    ]
