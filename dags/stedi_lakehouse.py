@@ -1,9 +1,6 @@
 """The STEDI lakehouse, from delivered JSON to trusted tables. Read it top to bottom; the topology stands at the end.
 
-What it needs from AWS: s3:GetObject, PutObject, DeleteObject and ListBucket on the bucket (and read on a landing source
-elsewhere in S3), athena:StartQueryExecution, GetQueryExecution, BatchGetQueryExecution, GetQueryResults and
-StopQueryExecution on the workgroup, glue:*Database, *Table*, *Job and *JobRun* on the database and the five jobs,
-iam:PassRole on the Glue role, logs:FilterLogEvents on /aws-glue/jobs/*.
+docs/aws.md lists the permissions that it needs on AWS.
 """
 
 import re
@@ -73,7 +70,7 @@ with DAG(
     doc_md="""
 ### STEDI lakehouse
 
-Delivers customer records, accelerometer readings and step readings to the landing zone, builds the five trusted and
+Delivers customer records, accelerometer readings and step readings to the landing zone, builds the trusted and
 curated tables with one Glue job each, and checks them in Athena.
 
 | step | what it does |
@@ -81,7 +78,7 @@ curated tables with one Glue job each, and checks them in Athena.
 | `upload_landing`, `upload_code` | sends what S3 does not have yet |
 | `delete_old_handovers` | deletes what the jobs of earlier runs left for each other |
 | `create_tables` | creates the tables of `tables.toml` in Athena; existing ones get new columns |
-| five Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
+| Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
 | `checks` | one SQL file each, `include/sql/checks/`; a violation fails the run at once, without retries |
 | `publish_report` | what the run did, for people: `reports/<run id>/index.html` in the bucket, also of a failed run |
 

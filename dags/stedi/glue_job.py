@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import Asset, Context, task
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
@@ -43,7 +44,8 @@ class _Hook(GlueJobHook):
 
 
 class LakehouseGlueJob(GlueJobOperator):
-    """A GlueJobOperator that logs the job's output without noise, and takes over a run that an earlier attempt lost."""
+    """A GlueJobOperator that logs the job's output without noise, takes over a run that an earlier attempt lost, and
+    is not tried again when the job has rejected too many records."""
 
     aws_hook_class = _Hook
 
@@ -59,15 +61,27 @@ class LakehouseGlueJob(GlueJobOperator):
                     return str(run["Id"])
         return super().submit_job(context)
 
+    def poll_until_complete(self, external_id: Any, context: Context) -> None:
+        try:
+            super().poll_until_complete(external_id, context)
+        except AirflowException:
+            reason = failure(self.job_name, external_id) or ""
+            if "TooManyRejectedError" in reason:
+                raise AirflowFailException(reason) from None  # another attempt would reject the same
+            raise
+
+
+def failure(job_name: str, run_id: str) -> str | None:
+    """Why a job run failed, in Glue's words; None if it did not."""
+    run = GlueJobHook(job_name=job_name).conn.get_job_run(JobName=job_name, RunId=run_id)["JobRun"]
+    return run.get("ErrorMessage")
+
 
 def log_glue_reason(context: Context) -> None:
     """Failure and retry callback: logs why the job run failed. The operator itself logs its state only."""
     task: Any = context["task"]
     run_id = context["ti"].xcom_pull(task_ids=task.task_id, key="glue_job_run_id")
-    if not run_id:
-        return
-    run = GlueJobHook(job_name=task.job_name).conn.get_job_run(JobName=task.job_name, RunId=run_id)["JobRun"]
-    if reason := run.get("ErrorMessage"):
+    if run_id and (reason := failure(task.job_name, run_id)):
         logging.getLogger(__name__).error("Glue job %s, run %s: %s", task.job_name, run_id, reason)
 
 

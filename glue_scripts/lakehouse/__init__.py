@@ -1,1 +1,1 @@
-"""What the five Glue jobs share; shipped to Glue as one zip (``--extra-py-files``)."""
+"""What the Glue jobs share; shipped to Glue as one zip (``--extra-py-files``)."""

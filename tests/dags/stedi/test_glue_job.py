@@ -2,9 +2,11 @@
 
 import time
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
 from local_aws import service
@@ -21,12 +23,15 @@ def submit(aws, aws_environment, bucket, s3):
     service.start(aws, role=settings.glue_role_arn.rpartition("/")[2])
     s3.put_object(Bucket=bucket, Key="sleeper.py", Body="import time; time.sleep(600)")
 
-    def submit(dag_run):
-        task = glue_job(settings, JOB, "Sleeps", {})
+    def submit(dag_run, wait=False):
+        task = glue_job(replace(settings, poll_seconds=0.1), JOB, "Sleeps", {})
         task.script_location = f"s3://{bucket}/sleeper.py"
         task.script_args["--run_id"] = dag_run
         task.create_job_kwargs["DefaultArguments"] = {}
-        return task.submit_job({"ti": SimpleNamespace(xcom_push=lambda key, value: None)})
+        run_id = task.submit_job({"ti": SimpleNamespace(xcom_push=lambda key, value: None)})
+        if wait:
+            task.poll_until_complete(run_id, {})
+        return run_id
 
     yield submit
     aws.client("glue").delete_job(JobName=JOB)
@@ -50,6 +55,19 @@ def test_a_job_run_that_has_ended_is_not_taken_over(aws, submit):
     while glue.get_job_run(JobName=JOB, RunId=first)["JobRun"]["JobRunState"] != "STOPPED":
         pass
     assert submit("one") != first
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [("TooManyRejectedError", AirflowFailException), ("OutOfMemoryError", AirflowException)]
+)
+def test_a_job_that_rejects_too_many_records_is_not_tried_again(submit, s3, bucket, error, expected):
+    script = f"class {error}(ValueError): pass\nraise {error}('customer_landing: 9 of 10 records')"
+    s3.put_object(Bucket=bucket, Key="sleeper.py", Body=script)
+    with pytest.raises(AirflowException) as raised:
+        submit("one", wait=True)
+    assert type(raised.value) is expected
+    if expected is AirflowFailException:
+        assert str(raised.value).endswith("TooManyRejectedError: customer_landing: 9 of 10 records")
 
 
 def test_the_reason_of_a_failed_job_run_is_logged(aws, submit, s3, bucket, caplog):
