@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.landing import LOCATION, read_landing, repaired_files, used
+from lakehouse.landing import LOCATION, Landing, read_landing
 from lakehouse.outcomes import (
     READ,
     REJECTED,
@@ -20,7 +20,7 @@ from lakehouse.outcomes import (
     kept,
     quarantine,
 )
-from lakehouse.tables import TABLES, columns
+from lakehouse.tables import TABLES
 
 MAX_REJECTED = 0.05
 
@@ -56,15 +56,15 @@ class Job:
         self.landing_prefix: str = arguments.landing.rstrip("/")
         self.consent_policy: str = arguments.consent_policy
         self.max_rejected: float = arguments.max_rejected
-        self._readings: dict[str, DataFrame] = {}
+        self._landings: dict[str, Landing] = {}
         self._tables: dict[str, DataFrame] = {}
         self.spark = SparkSession.builder.appName(table).getOrCreate()
 
     def landing(self, table: str, *, with_location: bool = False) -> DataFrame:
         """The records of a landing table that can be used; ``with_location``: with the columns of LOCATION, too."""
-        reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/").persist()
-        self._readings[table] = reading
-        return used(reading).select(*columns(table), *(LOCATION if with_location else ()))
+        self._landings[table] = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/")
+        used = self._landings[table].used
+        return used if with_location else used.drop(*LOCATION)
 
     def table(self, name: str) -> DataFrame:
         """The content of a trusted or curated table."""
@@ -94,14 +94,14 @@ class Job:
         counts: dict[str, list[Count]] = {}
         values: dict[str, dict[str, int]] = {}
         for source, records in judged.items():
-            if source in self._readings:
-                counts[source], values[source] = count_reading(self._readings[source])
+            if source in self._landings:
+                counts[source], values[source] = count_reading(self._landings[source])
             else:
                 counts[source], values[source] = [], {READ: self._tables[source].count()}
             counts[source] += count_outcomes(records)
         for source, given in (figures or {}).items():
             values[source] = {**values.get(source, {}), **given}
-        for source in judged.keys() & self._readings.keys():
+        for source in judged.keys() & self._landings.keys():
             self._quarantine(source, judged[source], values[source][READ], counts[source])
             self._write_repaired(source, values[source], counts[source])
 
@@ -123,7 +123,7 @@ class Job:
 
     def _quarantine(self, source: str, judged: DataFrame, read: int, counts: list[Count]) -> None:
         """Replaces what landing_quarantine has of the source; raises ``TooManyRejectedError``."""
-        rejected = quarantine(source, self._readings[source], judged).withColumn("run_id", F.lit(self.run_id))
+        rejected = quarantine(source, self._landings[source], judged).withColumn("run_id", F.lit(self.run_id))
         if not any(count.outcome == REJECTED for count in counts):
             rejected = rejected.limit(0)  # nothing to look for
         # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.
@@ -135,7 +135,7 @@ class Job:
         """Replaces in landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
         folder = f"{self.landing_prefix}/landing_repaired/{source}/"
         if values[REPAIRED] or any(count.outcome == REJECTED for count in counts):
-            rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
+            rows = self._landings[source].repaired_files.withColumn("run_id", F.lit(self.run_id))
             rows.write.mode("overwrite").json(folder)
         else:
             path: Any = self.spark._jvm.org.apache.hadoop.fs.Path(folder)  # type: ignore[union-attr]

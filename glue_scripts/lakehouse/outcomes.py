@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.errors import TooManyRejectedError
-from lakehouse.landing import LOCATION
+from lakehouse.landing import LOCATION, Landing
 
 KEPT = "kept"
 DUPLICATE = "duplicate"  # the same record was delivered more than once
@@ -57,27 +57,18 @@ def count_outcomes(judged: DataFrame) -> list[Count]:
     return sorted(counts, key=lambda count: -count.records)
 
 
-def count_reading(reading: DataFrame) -> tuple[list[Count], dict[str, int]]:
-    """Of a landing table as ``read_landing`` gives it: the records rejected at reading, by reason; and the figures."""
-    is_record = F.col("lines").isNull()
-    rows = (
-        reading.groupBy("reason")
-        .agg(
-            F.count_if(is_record).alias(READ),
-            F.count_if(is_record & F.col("repaired")).alias(REPAIRED),
-            F.coalesce(F.sum("lines"), F.lit(0)).alias(LINES),
-        )
-        .collect()
-    )
+def count_reading(landing: Landing) -> tuple[list[Count], dict[str, int]]:
+    """The records of a landing table that were rejected at reading, by reason; and its figures."""
+    rows = landing.counts.collect()
     rejected = [Count(REJECTED, row.reason, row[READ]) for row in rows if row.reason is not None]
     return rejected, {figure: sum(row[figure] for row in rows) for figure in (READ, REPAIRED, LINES)}
 
 
-def quarantine(source: str, reading: DataFrame, judged: DataFrame) -> DataFrame:
+def quarantine(source: str, landing: Landing, judged: DataFrame) -> DataFrame:
     """The rows of ``landing_quarantine`` for one source, but for the run's id: what the reading rejected, and what the
     table's rules did. ``judged`` has the columns of LOCATION if its rules reject records."""
     columns = [*LOCATION, "reason"]
-    rejected = reading.where(F.col("reason").isNotNull()).select(*columns)
+    rejected = landing.rejected
     if set(LOCATION) <= set(judged.columns):
         rejected = rejected.unionByName(judged.where(F.col("outcome") == REJECTED).select(*columns))
     return rejected.select(F.lit(source).alias("source"), *columns)
