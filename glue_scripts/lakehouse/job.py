@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.errors import MissingHandoverError
-from lakehouse.landing import exists, read_landing, repaired_files, used
+from lakehouse.landing import LOCATION, Landing, exists, read_landing
 from lakehouse.outcomes import (
     READ,
     REJECTED,
@@ -22,7 +22,7 @@ from lakehouse.outcomes import (
     kept,
     quarantine,
 )
-from lakehouse.tables import TABLES, columns
+from lakehouse.tables import TABLES
 
 MAX_REJECTED = 0.05
 
@@ -58,14 +58,13 @@ class Job:
         self.landing_prefix: str = arguments.landing.rstrip("/")
         self.consent_policy: str = arguments.consent_policy
         self.max_rejected: float = arguments.max_rejected
-        self._readings: dict[str, DataFrame] = {}
+        self._landings: dict[str, Landing] = {}
         self.spark = SparkSession.builder.appName(table).getOrCreate()
 
     def landing(self, table: str) -> DataFrame:
         """The records of a landing table that can be used."""
-        reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/").persist()
-        self._readings[table] = reading
-        return used(reading).select(*columns(table))
+        self._landings[table] = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/")
+        return self._landings[table].used.drop(*LOCATION)
 
     def table(self, name: str) -> DataFrame:
         """The content of a trusted or curated table."""
@@ -112,15 +111,15 @@ class Job:
         counts: dict[str, list[Count]] = {}
         values: dict[str, dict[str, int]] = {}
         for source, records in judged.items():
-            if source in self._readings:
-                counts[source], values[source] = count_reading(self._readings[source])
+            if source in self._landings:
+                counts[source], values[source] = count_reading(self._landings[source])
             else:
                 counts[source], values[source] = [], {READ: self.table(source).count()}  # from Iceberg's metadata
             counts[source] += count_outcomes(records) if isinstance(records, DataFrame) else records
         for source, given in (figures or {}).items():
             values[source] = {**values.get(source, {}), **given}
         for source, records in judged.items():
-            if source in self._readings and isinstance(records, DataFrame):
+            if source in self._landings and isinstance(records, DataFrame):
                 self._quarantine(source, records, values[source][READ], counts[source])
                 self._write_repaired(source, values[source], counts[source])
 
@@ -141,7 +140,7 @@ class Job:
 
     def _quarantine(self, source: str, judged: DataFrame, read: int, counts: list[Count]) -> None:
         """Replaces what landing_quarantine has of the source; raises ``TooManyRejectedError``."""
-        rejected = quarantine(source, self._readings[source], judged).withColumn("run_id", F.lit(self.run_id))
+        rejected = quarantine(source, self._landings[source], judged).withColumn("run_id", F.lit(self.run_id))
         if not any(count.outcome == REJECTED for count in counts):
             rejected = rejected.limit(0)  # nothing to look for
         # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.
@@ -153,7 +152,7 @@ class Job:
         """Replaces in landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
         folder = f"{self.landing_prefix}/landing_repaired/{source}/"
         if values[REPAIRED] or any(count.outcome == REJECTED for count in counts):
-            rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
+            rows = self._landings[source].repaired_files.withColumn("run_id", F.lit(self.run_id))
             rows.write.mode("overwrite").json(folder)
         else:
             path: Any = self.spark._jvm.org.apache.hadoop.fs.Path(folder)  # type: ignore[union-attr]

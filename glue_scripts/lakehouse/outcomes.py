@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.errors import TooManyRejectedError
-from lakehouse.landing import LOCATION, used
+from lakehouse.landing import LOCATION, Landing
 from lakehouse.tables import columns
 
 KEPT = "kept"
@@ -68,37 +68,25 @@ def count_outcomes(judged: DataFrame) -> list[Count]:
     return sorted(counts, key=lambda count: -count.records)
 
 
-def count_reading(reading: DataFrame) -> tuple[list[Count], dict[str, int]]:
-    """Of a landing table as ``read_landing`` gives it: the records rejected at reading, by reason; and the figures."""
-    is_record = F.col("lines").isNull()
-    rows = (
-        reading.groupBy("reason")
-        .agg(
-            F.count_if(is_record).alias(READ),
-            F.count_if(is_record & F.col("repaired")).alias(REPAIRED),
-            F.coalesce(F.sum("lines"), F.lit(0)).alias(LINES),
-        )
-        .collect()
-    )
+def count_reading(landing: Landing) -> tuple[list[Count], dict[str, int]]:
+    """The records of a landing table that were rejected at reading, by reason; and its figures."""
+    rows = landing.counts.collect()
     rejected = [Count(REJECTED, row.reason, row[READ]) for row in rows if row.reason is not None]
     return rejected, {figure: sum(row[figure] for row in rows) for figure in (READ, REPAIRED, LINES)}
 
 
-def quarantine(source: str, reading: DataFrame, judged: DataFrame) -> DataFrame:
+def quarantine(source: str, landing: Landing, judged: DataFrame) -> DataFrame:
     """The rows of ``landing_quarantine`` for one source, but for the run's id: what the reading rejected, and what the
     table's rules did: of equal records the one delivered first, by file and position."""
     fields = [F.col(column).alias(f"_{column}") for column in columns(source)]
     by_rules = judged.where(F.col("outcome") == REJECTED).select(*fields, "reason")
     equal = [F.col(column).eqNullSafe(F.col(f"_{column}")) for column in columns(source)]
-    first = F.min(F.struct(*LOCATION))
     rejected = (
-        used(reading)
-        .drop("reason")
-        .join(by_rules, on=equal, how="inner")
+        landing.used.join(by_rules, on=equal, how="inner")
         .groupBy("reason", *columns(source))
-        .agg(first.alias("first"))
+        .agg(F.min(F.struct(*LOCATION)).alias("first"))
         .select("first.*", "reason")
-        .unionByName(reading.where(F.col("reason").isNotNull()).select(*LOCATION, "reason"))
+        .unionByName(landing.rejected)
     )
     return rejected.select(F.lit(source).alias("source"), *LOCATION, "reason")
 
