@@ -74,7 +74,8 @@ class LakehouseGlueJob(GlueJobOperator):
 def failure(job_name: str, run_id: str) -> str | None:
     """Why a job run failed, in Glue's words; None if it did not."""
     run = GlueJobHook(job_name=job_name).conn.get_job_run(JobName=job_name, RunId=run_id)["JobRun"]
-    return run.get("ErrorMessage")
+    reason: str | None = run.get("ErrorMessage")
+    return reason
 
 
 def log_glue_reason(context: Context) -> None:

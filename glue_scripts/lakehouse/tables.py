@@ -78,12 +78,15 @@ def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Tab
     sources = {source: f"{source}_landing" for source in description["sources"]}
     tables: dict[str, Table] = {}
     for source, given in description["sources"].items():
-        fields = [Column(name=field["key"].lower(), **field) for field in given["fields"]]
+        fields = [
+            _column(sources[source], {"name": field.get("key", "").lower(), **field}) for field in given["fields"]
+        ]
         settings = {key: value for key, value in given.items() if key != "fields"}
         _add(tables, sources[source], fields, format="landing", **settings)
     for name, given in description["tables"].items():
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        inherited = _inherited(tables, name, settings.pop("inherits", settings.get("inputs", ())))
+        parents = settings.pop("inherits", settings.get("inputs", ()))
+        inherited = _inherited(tables, name, tuple(sources.values()) if parents == ("*",) else parents)
         for parent in settings.get("inputs", ())[:1]:
             about = {key: getattr(tables[parent], key) for key in ("person", "device", "instant")}
             settings = about | settings
@@ -92,13 +95,25 @@ def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Tab
             if entry == "*":
                 columns += inherited.values()
             elif isinstance(entry, dict):
-                columns.append(Column(**entry))
+                columns.append(_column(name, entry))
             elif entry in inherited:
                 columns.append(inherited[entry])
             else:
                 raise TablesError(f"{name}: none of its inputs has a column {entry}; they have {', '.join(inherited)}")
         _add(tables, name, columns, **settings)
     return sources, tables
+
+
+def _column(table: str, entry: Mapping[str, Any]) -> Column:
+    try:
+        return Column(**entry)
+    except TypeError as error:
+        raise TablesError(f"{table}.{entry.get('name', '')}: {_complaint(error)}") from None
+
+
+def _complaint(error: TypeError) -> str:
+    """What a constructor says of a key that it does not know, or lacks."""
+    return str(error).partition("() ")[2].replace("keyword argument", "key").replace("positional argument", "key")
 
 
 def _inherited(tables: dict[str, Table], name: str, parents: tuple[str, ...]) -> dict[str, Column]:
@@ -117,7 +132,10 @@ def _add(tables: dict[str, Table], name: str, columns: list[Column], **settings:
     names = [column.name for column in columns]
     if settings.get("key") == ("*",):
         settings["key"] = tuple(names)
-    table = Table(name, columns=tuple(columns), **settings)
+    try:
+        table = Table(name, columns=tuple(columns), **settings)
+    except TypeError as error:
+        raise TablesError(f"{name}: {_complaint(error)}") from None
     if repeated := {column for column in names if names.count(column) > 1}:
         raise TablesError(f"{name}: the column {repeated.pop()} is described twice")
     for column in columns:

@@ -31,6 +31,15 @@ def test_a_key_of_all_columns_is_written_as_a_star():
     assert described({"watch_trusted": TRUSTED | {"key": ["*"]}})["watch_trusted"].key == ("user", "heartrate")
 
 
+def test_what_inherits_from_a_star_has_the_columns_of_every_source():
+    sources = {"watch": READINGS, "scale": READINGS | {"fields": [{"key": "kg", "kind": "number", "comment": ""}]}}
+    sources["scale"] |= {"person": ""}
+    tables = parse({"sources": sources, "tables": {"any": {"comment": "", "inherits": ["*"], "person": "user"}}})[1]
+    assert tables["any"].column_names == ("user", "heartrate", "kg")
+    landed = {column for table in LANDING_TABLES for column in TABLES[table].column_names}
+    assert landed <= set(TABLES["landing_repaired"].column_names)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -44,6 +53,9 @@ def test_a_key_of_all_columns_is_written_as_a_star():
             {"columns": ["user", {"name": "n", "kind": "float", "comment": ""}]},
             "watch_trusted.n is of kind 'float'; it can be text,",
         ),
+        ({"persn": "user"}, "watch_trusted: got an unexpected key 'persn'"),
+        ({"columns": [{"name": "n", "kind": "text", "coment": ""}]}, "watch_trusted.n: got an unexpected key 'coment'"),
+        ({"columns": [{"name": "n", "comment": ""}]}, "watch_trusted.n: missing 1 required key: 'kind'"),
     ],
 )
 def test_a_description_that_contradicts_itself_is_an_error_that_says_where(change, message):
