@@ -4,6 +4,7 @@ docs/aws.md lists the permissions that it needs on AWS.
 """
 
 import re
+from typing import Any
 
 from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -14,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stedi.delivery import LandingSourceError, deliver
 from stedi.glue_job import glue_job, upload_glue_code
+from stedi.handover import delete_handovers
 from stedi.quality_sensor import AthenaQualitySensor
 from stedi.report.operator import LakehouseReport
 from stedi.settings import PROJECT, Settings
@@ -74,6 +76,7 @@ curated tables with one Glue job each, and checks them in Athena.
 | step | what it does |
 |---|---|
 | `upload_landing`, `upload_code` | sends what S3 does not have yet |
+| `delete_old_handovers` | deletes what the jobs of earlier runs left for each other |
 | `create_tables` | creates the tables of `tables.toml` in Athena; existing ones get new columns |
 | Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
 | `checks` | one SQL file each, `include/sql/checks/`; a violation fails the run at once, without retries |
@@ -120,6 +123,18 @@ name. Running it again changes nothing unless the landing data changed.
         except IncompatibleTablesError as error:
             raise AirflowFailException(str(error)) from None
 
+    @task
+    def delete_old_handovers(**context: Any) -> list[str]:
+        """The runs whose handovers were deleted: all that are not running. This run's own stay until the next run, so
+        that a cleared task finds them."""
+        ti = context["ti"]
+
+        def running(run_id: str) -> bool:
+            count: int = ti.get_dr_count(dag_id=context["dag"].dag_id, run_ids=[run_id], states=["running"])
+            return count > 0
+
+        return delete_handovers(S3Hook().get_conn(), settings.bucket, keep=running)
+
     def job(table: str) -> GlueJobOperator:
         return glue_job(
             settings,
@@ -161,7 +176,7 @@ name. Running it again changes nothing unless the landing data changed.
     # The report succeeds whatever it reports; the run does not.
     all_checks_passed = EmptyOperator(task_id="all_checks_passed")
 
-    [landing, code, tables] >> jobs["customer_trusted"]
+    [landing, code, tables, delete_old_handovers()] >> jobs["customer_trusted"]
     jobs["customer_trusted"] >> jobs["accelerometer_trusted"]
     [jobs["customer_trusted"], jobs["accelerometer_trusted"]] >> jobs["customers_curated"]
     jobs["customers_curated"] >> jobs["step_trainer_trusted"]

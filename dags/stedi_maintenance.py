@@ -3,9 +3,11 @@
 docs/aws.md lists the permissions that it needs on AWS.
 """
 
-from airflow.sdk import DAG, Param
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.sdk import DAG, Param, task
 
 from stedi.glue_job import glue_job, upload_glue_code
+from stedi.handover import delete_handovers as delete_all_but
 from stedi.no_running_dag_sensor import NoRunningDagSensor
 from stedi.settings import Settings
 from stedi.tables import ICEBERG_TABLES
@@ -46,8 +48,9 @@ with DAG(
 A run of `stedi_lakehouse` replaces the tables' content; what they held before, also of people who withdrew, stays in
 their files for snapshots to be read. This deletes it, with one Glue job over all Iceberg tables:
 
-| step | what it does to each table |
+| step | what it does |
 |---|---|
+| delete handovers | deletes what the jobs of earlier runs left for each other |
 | compact | makes few large files of many small ones, of data and of manifests |
 | expire snapshots | deletes snapshots that were replaced more than `snapshot_hours` ago, and their files |
 | remove orphan files | deletes what failed jobs left behind, where it is older than `orphan_hours` |
@@ -71,6 +74,12 @@ both parameters 0, while nothing else reads or writes the tables. It waits until
         poke_interval=60,
         timeout=6 * 3600,
     )
+
+    @task
+    def delete_handovers() -> list[str]:
+        """The runs whose handovers were deleted: all of them, since none is running."""
+        return delete_all_but(S3Hook().get_conn(), settings.bucket, keep=lambda run_id: False)
+
     code = upload_glue_code(settings.bucket)
     maintenance = glue_job(
         settings,
@@ -83,4 +92,4 @@ both parameters 0, while nothing else reads or writes the tables. It waits until
         },
     )
 
-    wait >> code >> maintenance
+    wait >> [code, delete_handovers()] >> maintenance

@@ -1,11 +1,12 @@
 """accelerometer_trusted: the accelerometer readings of trusted customers. Grain: a reading; it has no key, since
 several readings of a person fall on one millisecond."""
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.outcomes import DUPLICATE, FILTERED, judge
+from lakehouse.outcomes import FILTERED, judge
+from lakehouse.ownership import presences
 from lakehouse.people import before_consent, consents, person
 from lakehouse.tables import columns
 
@@ -18,16 +19,23 @@ def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_pol
     A redelivered reading, all fields equal, counts once. No more rows come out than readings went in, whatever the
     customer table looks like: there is one consent a person.
     """
-    fields = [column for column in COLUMNS if column != "user"]
-    same_reading = Window.partitionBy("person", *fields).orderBy("user")
-    return (
-        readings.withColumn("person", person("user"))
-        .withColumn("_copy", F.row_number().over(same_reading))
+    # A few thousand spellings of people, of which millions of readings need only the hash.
+    people = (
+        readings.select("user")
+        .distinct()
+        .select("user", person("user").alias("person"), F.xxhash64("user").alias("spelling"))
         .join(F.broadcast(consents(customers)), on="person", how="left")
+    )
+    fields = [column for column in COLUMNS if column != "user"]
+    return (
+        readings.join(F.broadcast(people.select("user", "person", "spelling")), on="user", how="inner")
+        .groupBy("person", *fields)
+        .agg(F.count("*").alias("copies"), F.min("spelling").alias("spelling"))
+        .join(F.broadcast(people), on=["person", "spelling"], how="inner")
         .select(
             *COLUMNS,
+            "copies",
             *judge(
-                (F.col("_copy") > 1, DUPLICATE, None),
                 (F.col("consented_at").isNull(), FILTERED, "no_consent"),
                 (before_consent(consent_policy, "timestamp"), FILTERED, "before_consent"),
             ),
@@ -38,6 +46,7 @@ def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_pol
 def main() -> None:
     job = Job("accelerometer_trusted")
     readings, customers = job.landing("accelerometer_landing"), job.table("customer_trusted")
+    job.hand_over(presences(readings, job.run_id))
     job.publish_kept("accelerometer_landing", accelerometer_trusted(readings, customers, job.consent_policy))
 
 

@@ -4,7 +4,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.outcomes import DUPLICATE, FILTERED, SUPERSEDED, judge
+from lakehouse.outcomes import FILTERED, SUPERSEDED, judge, once
+from lakehouse.ownership import claims
 from lakehouse.people import consents, latest_first, person
 from lakehouse.tables import columns
 
@@ -17,17 +18,16 @@ def customer_trusted(customers: DataFrame) -> DataFrame:
     A person's latest record, whatever its serial number, decides whether they agreed: a later one without consent is
     a withdrawal and takes all of their records out.
     """
-    same_record = Window.partitionBy(*COLUMNS).orderBy(F.lit(0))
-    same_key = Window.partitionBy(person("email"), "serialnumber").orderBy(*latest_first(customers))
+    same_key = Window.partitionBy("person", "serialnumber").orderBy(*latest_first(COLUMNS))
     return (
-        customers.withColumn("_copy", F.row_number().over(same_record))
-        .withColumn("_age", F.dense_rank().over(same_key))
+        once(customers, *COLUMNS)
         .withColumn("person", person("email"))
+        .withColumn("_age", F.row_number().over(same_key))
         .join(F.broadcast(consents(customers)), on="person", how="left")
         .select(
             *COLUMNS,
+            "copies",
             *judge(
-                (F.col("_copy") > 1, DUPLICATE, None),
                 (F.col("_age") > 1, SUPERSEDED, None),
                 (F.col("consented_at").isNull(), FILTERED, "no_consent"),
             ),
@@ -37,7 +37,9 @@ def customer_trusted(customers: DataFrame) -> DataFrame:
 
 def main() -> None:
     job = Job("customer_trusted")
-    job.publish_kept("customer_landing", customer_trusted(job.landing("customer_landing")))
+    customers = job.landing("customer_landing")
+    job.hand_over(claims(customers, job.run_id))
+    job.publish_kept("customer_landing", customer_trusted(customers))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ COLUMNS = columns("customers_curated")
 
 def customers_curated(customers: DataFrame, readings: DataFrame) -> DataFrame:
     """customer_trusted judged: kept are the customers with at least one reading in accelerometer_trusted."""
-    with_reading = readings.select(person("user").alias("person")).distinct().withColumn("_has_reading", F.lit(True))
+    users = readings.select("user").distinct()
+    with_reading = users.select(person("user").alias("person")).distinct().withColumn("_has_reading", F.lit(True))
     return (
         customers.withColumn("person", person("email"))
         .join(with_reading, on="person", how="left")
-        .select(*COLUMNS, *judge((F.col("_has_reading").isNull(), FILTERED, "no_reading")))
+        .select(*COLUMNS, F.lit(1).alias("copies"), *judge((F.col("_has_reading").isNull(), FILTERED, "no_reading")))
     )
 
 

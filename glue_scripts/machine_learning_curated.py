@@ -5,13 +5,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.outcomes import FILTERED, judge
+from lakehouse.outcomes import FILTERED, KEPT, Count
 from lakehouse.people import person
 from lakehouse.tables import columns
 
 COLUMNS = columns("machine_learning_curated")
 #: What it takes from the accelerometer readings, beside the columns to join on.
 MEASUREMENTS = [column for column in columns("accelerometer_trusted") if column in COLUMNS and column != "timestamp"]
+KEYS = ["person", "timestamp"]
 
 
 def steps_of_people(steps: DataFrame, owners: DataFrame) -> DataFrame:
@@ -31,29 +32,42 @@ def readings_of_people(readings: DataFrame) -> DataFrame:
 def machine_learning_curated(steps: DataFrame, readings: DataFrame) -> DataFrame:
     """Every trusted step reading with every trusted accelerometer reading of the device's owner at the same instant.
     Never DISTINCT: two equal rows are two measurements."""
-    measurements = readings.select("person", "timestamp", *MEASUREMENTS)
-    return steps.join(measurements, on=["person", "timestamp"], how="inner").select(*COLUMNS)
+    return steps.join(readings.select(*KEYS, *MEASUREMENTS), on=KEYS, how="inner").select(*COLUMNS)
 
 
-def matched(records: DataFrame, others: DataFrame) -> DataFrame:
-    """One source of the join judged: kept are the ``records`` that have a partner among ``others``."""
-    keys = ["person", "timestamp"]
-    partners = others.select(*keys).distinct().withColumn("_has_partner", F.lit(True))
-    return records.join(partners, on=keys, how="left").select(
-        "timestamp", *judge((F.col("_has_partner").isNull(), FILTERED, "no_reading_at_instant"))
+def count_matches(steps: DataFrame, readings: DataFrame) -> tuple[list[Count], list[Count]]:
+    """The outcomes of the steps and of the readings: kept are those that have a partner on the other side."""
+    counted = (
+        steps.groupBy(*KEYS)
+        .agg(F.count("*").alias("steps"))
+        .join(readings.groupBy(*KEYS).agg(F.count("*").alias("readings")), on=KEYS, how="full")
+        .agg(
+            F.sum(F.when(F.col("readings").isNotNull(), F.col("steps"))).alias("steps_kept"),
+            F.sum("steps").alias("steps"),
+            F.sum(F.when(F.col("steps").isNotNull(), F.col("readings"))).alias("readings_kept"),
+            F.sum("readings").alias("readings"),
+        )
+        .collect()[0]
     )
+
+    def outcomes(records: int | None, matched: int | None) -> list[Count]:
+        found = [
+            Count(KEPT, None, matched or 0),
+            Count(FILTERED, "no_reading_at_instant", (records or 0) - (matched or 0)),
+        ]
+        return [count for count in found if count.records]
+
+    return outcomes(counted.steps, counted.steps_kept), outcomes(counted.readings, counted.readings_kept)
 
 
 def main() -> None:
     job = Job("machine_learning_curated")
-    steps = steps_of_people(job.table("step_trainer_trusted"), job.table("device_owners")).persist()
+    steps = steps_of_people(job.table("step_trainer_trusted"), job.table("device_owners"))
     readings = readings_of_people(job.table("accelerometer_trusted"))
+    of_steps, of_readings = count_matches(steps, readings)
     job.publish(
         machine_learning_curated(steps, readings),
-        judged={
-            "step_trainer_trusted": matched(steps, readings),
-            "accelerometer_trusted": matched(readings, steps),
-        },
+        judged={"step_trainer_trusted": of_steps, "accelerometer_trusted": of_readings},
     )
 
 

@@ -5,39 +5,40 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
-from lakehouse.landing import LOCATION
-from lakehouse.outcomes import DUPLICATE, FILTERED, REJECTED, SUPERSEDED, judge, kept
+from lakehouse.outcomes import FILTERED, REJECTED, SUPERSEDED, judge, kept, once
 from lakehouse.ownership import OWNER_AMBIGUOUS, OWNER_UNKNOWN, device_owners, device_ownership
-from lakehouse.people import before_consent, consents
+from lakehouse.people import before_consent, consents, person_key
 from lakehouse.tables import columns
 
 COLUMNS = columns("step_trainer_trusted")
 
 
+def curated_people(curated: DataFrame, run_id: str) -> DataFrame:
+    """(person, email, consented_at) of the people in customers_curated; ``person`` is a person_key."""
+    people = consents(curated).withColumnRenamed("person", "email")
+    return people.withColumn("person", person_key(run_id, "email"))
+
+
 def step_trainer_trusted(
-    readings: DataFrame, ownership: DataFrame, curated: DataFrame, consent_policy: str
+    readings: DataFrame, ownership: DataFrame, people: DataFrame, consent_policy: str
 ) -> DataFrame:
     """step_trainer_landing judged by whose device it is (``ownership``: device_ownership's rows) and by that person's
-    consent (``curated``: customers_curated). Out: its columns, and where ``readings`` has them, those of LOCATION.
+    consent (``people``: curated_people's rows).
 
     (serialnumber, sensorreadingtime) is the key. Two different distances at one instant of one device cannot both be
     right; the smaller one is kept, for want of anything that tells them apart.
     """
-    location = [name for name in LOCATION if name in readings.columns]
     others = [name for name in COLUMNS if name not in ("serialnumber", "sensorreadingtime")]
     same_key = Window.partitionBy("serialnumber", "sensorreadingtime").orderBy(*others)
-    same_reading = Window.partitionBy(*COLUMNS).orderBy(*location, F.lit(0))
-    owners = ownership.select("serialnumber", "person", "source")
     return (
-        readings.withColumn("_copy", F.row_number().over(same_reading))
-        .withColumn("_rank", F.dense_rank().over(same_key))
-        .join(owners, on="serialnumber", how="left")
-        .join(consents(curated), on="person", how="left")
+        once(readings, *COLUMNS)
+        .withColumn("_rank", F.row_number().over(same_key))
+        .join(ownership.select("serialnumber", "person", "source"), on="serialnumber", how="left")
+        .join(F.broadcast(people.select("person", "consented_at")), on="person", how="left")
         .select(
             *COLUMNS,
-            *location,
+            "copies",
             *judge(
-                (F.col("_copy") > 1, DUPLICATE, None),
                 (F.col("_rank") > 1, SUPERSEDED, None),
                 (F.col("source") == OWNER_AMBIGUOUS, REJECTED, OWNER_AMBIGUOUS),
                 (F.col("person").isNull(), REJECTED, OWNER_UNKNOWN),
@@ -50,18 +51,16 @@ def step_trainer_trusted(
 
 def main() -> None:
     job = Job("step_trainer_trusted")
-    # Steps can be rejected after they were read, since nobody owns the device: where were they delivered?
-    readings = job.landing("step_trainer_landing", with_location=True)
-    curated = job.table("customers_curated")
-    ownership = device_ownership(
-        readings, job.landing("accelerometer_landing"), job.landing("customer_landing")
-    ).persist()
-    judged = step_trainer_trusted(readings, ownership, curated, job.consent_policy).persist()
+    readings = job.landing("step_trainer_landing")
+    presences, claims = job.handed_over("accelerometer_trusted"), job.handed_over("customer_trusted")
+    people = curated_people(job.table("customers_curated"), job.run_id).persist()
+    ownership = device_ownership(readings, presences, claims).persist()
+    judged = step_trainer_trusted(readings, ownership, people, job.consent_policy).persist()
     decided = {row.source: row["count"] for row in ownership.groupBy("source").count().collect()}
     job.publish(
-        kept(judged).select(*COLUMNS),
+        kept(judged),
         judged={"step_trainer_landing": judged},
-        side_tables={"device_owners": device_owners(ownership, curated)},
+        side_tables={"device_owners": device_owners(ownership, people)},
         figures={"device_owners": decided},
     )
 

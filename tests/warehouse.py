@@ -29,6 +29,8 @@ def readable(key, content):
         return content + "\n".join(str(value) for column in columns for value in column.to_pylist()).encode()
     if key.endswith(".avro"):
         return content + b"".join(avro_blocks(content))
+    if key.endswith("/_SUCCESS"):
+        return content
     if key.endswith(".gz.metadata.json"):
         return gzip.decompress(content)
     if key.endswith(".metadata.json"):

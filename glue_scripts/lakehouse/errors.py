@@ -7,3 +7,7 @@ class TooManyRejectedError(ValueError):
 
 class LandingChangedError(RuntimeError):
     """A landing folder's files are not those that were there when the reading began."""
+
+
+class MissingHandoverError(RuntimeError):
+    """A job that runs earlier has left nothing for this one in this run."""

@@ -3,11 +3,13 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.landing import LOCATION, read_landing, repaired_files, used
+from lakehouse.errors import MissingHandoverError
+from lakehouse.landing import LOCATION, Landing, exists, read_landing
 from lakehouse.outcomes import (
     READ,
     REJECTED,
@@ -20,7 +22,7 @@ from lakehouse.outcomes import (
     kept,
     quarantine,
 )
-from lakehouse.tables import TABLES, columns
+from lakehouse.tables import TABLES
 
 MAX_REJECTED = 0.05
 
@@ -56,33 +58,48 @@ class Job:
         self.landing_prefix: str = arguments.landing.rstrip("/")
         self.consent_policy: str = arguments.consent_policy
         self.max_rejected: float = arguments.max_rejected
-        self._readings: dict[str, DataFrame] = {}
-        self._tables: dict[str, DataFrame] = {}
+        self._landings: dict[str, Landing] = {}
         self.spark = SparkSession.builder.appName(table).getOrCreate()
 
-    def landing(self, table: str, *, with_location: bool = False) -> DataFrame:
-        """The records of a landing table that can be used; ``with_location``: with the columns of LOCATION, too."""
-        reading = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/").persist()
-        self._readings[table] = reading
-        return used(reading).select(*columns(table), *(LOCATION if with_location else ()))
+    def landing(self, table: str) -> DataFrame:
+        """The records of a landing table that can be used."""
+        self._landings[table] = read_landing(self.spark, table, f"{self.landing_prefix}/{table}/")
+        return self._landings[table].used.drop(*LOCATION)
 
     def table(self, name: str) -> DataFrame:
         """The content of a trusted or curated table."""
-        self._tables[name] = self.spark.table(self._catalog_name(name)).persist()
-        return self._tables[name]
+        return self.spark.table(self._catalog_name(name))
+
+    def hand_over(self, rows: DataFrame) -> None:
+        """Leaves rows for a later job of this run, in place of those of an earlier attempt."""
+        rows.write.mode("overwrite").parquet(self._handover(self.table_name))
+
+    def handed_over(self, job: str) -> DataFrame:
+        """What ``job`` handed over in this run; raises ``MissingHandoverError``."""
+        folder = self._handover(job)
+        if not exists(self.spark, f"{folder}/_SUCCESS"):
+            raise MissingHandoverError(
+                f"{self.table_name} needs what {job} hands over, and there is nothing in {folder}: it was deleted, or "
+                f"{job} has not succeeded in this run. Clear the task {job}, with the tasks after it."
+            )
+        return self.spark.read.parquet(folder)
+
+    def _handover(self, job: str) -> str:
+        # A colon in a path is not for Hadoop.
+        return f"{self.landing_prefix}/handover/{quote(self.run_id, safe='').replace('%', '@')}/{job}"
 
     def publish(
         self,
         rows: DataFrame,
-        judged: Mapping[str, DataFrame],
+        judged: Mapping[str, DataFrame | list[Count]],
         side_tables: Mapping[str, DataFrame] | None = None,
         figures: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """Replaces the table's content with ``rows`` in one Iceberg commit, and this run's audit of the job.
 
-        judged: {source: its records, as read by this job, judged}; side_tables: {table that the job writes beside its
-        own: its new content}, each replaced before it in a commit of its own; figures: {source: {figure: value}} to
-        add to those that are counted here.
+        judged: {source: its records, as read by this job, judged; or how many of them have which outcome}; side_tables:
+        {table that the job writes beside its own: its new content}, each replaced before it in a commit of its own;
+        figures: {source: {figure: value}} to add to those that are counted here.
 
         The records rejected of a landing table replace those that landing_quarantine has of it. If they are more than
         ``max_rejected`` allows, ``TooManyRejectedError`` is raised, and nothing else changes.
@@ -94,21 +111,21 @@ class Job:
         counts: dict[str, list[Count]] = {}
         values: dict[str, dict[str, int]] = {}
         for source, records in judged.items():
-            if source in self._readings:
-                counts[source], values[source] = count_reading(self._readings[source])
+            if source in self._landings:
+                counts[source], values[source] = count_reading(self._landings[source])
             else:
-                counts[source], values[source] = [], {READ: self._tables[source].count()}
-            counts[source] += count_outcomes(records)
+                counts[source], values[source] = [], {READ: self.table(source).count()}  # from Iceberg's metadata
+            counts[source] += count_outcomes(records) if isinstance(records, DataFrame) else records
         for source, given in (figures or {}).items():
             values[source] = {**values.get(source, {}), **given}
-        for source in judged.keys() & self._readings.keys():
-            self._quarantine(source, judged[source], values[source][READ], counts[source])
-            self._write_repaired(source, values[source], counts[source])
+        for source, records in judged.items():
+            if source in self._landings and isinstance(records, DataFrame):
+                self._quarantine(source, records, values[source][READ], counts[source])
+                self._write_repaired(source, values[source], counts[source])
 
         for table, content in {**(side_tables or {}), self.table_name: rows}.items():
             self._write(content, table).overwrite(F.lit(True))
-            written = self.spark.table(self._catalog_name(table)).count()  # from Iceberg's metadata
-            values[table] = {**values.get(table, {}), WRITTEN: written}
+            values[table] = {**values.get(table, {}), WRITTEN: self.table(table).count()}
         self._write_counts("job_figures", [(source, *item) for source in values for item in values[source].items()])
         self._write_counts("job_audit", [(source, *count) for source in counts for count in counts[source]])
         for source, of_source in values.items():
@@ -123,7 +140,7 @@ class Job:
 
     def _quarantine(self, source: str, judged: DataFrame, read: int, counts: list[Count]) -> None:
         """Replaces what landing_quarantine has of the source; raises ``TooManyRejectedError``."""
-        rejected = quarantine(source, self._readings[source], judged).withColumn("run_id", F.lit(self.run_id))
+        rejected = quarantine(source, self._landings[source], judged).withColumn("run_id", F.lit(self.run_id))
         if not any(count.outcome == REJECTED for count in counts):
             rejected = rejected.limit(0)  # nothing to look for
         # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.
@@ -135,7 +152,7 @@ class Job:
         """Replaces in landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
         folder = f"{self.landing_prefix}/landing_repaired/{source}/"
         if values[REPAIRED] or any(count.outcome == REJECTED for count in counts):
-            rows = repaired_files(source, self._readings[source]).withColumn("run_id", F.lit(self.run_id))
+            rows = self._landings[source].repaired_files.withColumn("run_id", F.lit(self.run_id))
             rows.write.mode("overwrite").json(folder)
         else:
             path: Any = self.spark._jvm.org.apache.hadoop.fs.Path(folder)  # type: ignore[union-attr]

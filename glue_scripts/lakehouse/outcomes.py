@@ -1,7 +1,8 @@
 """Nothing disappears: every record that a job reads gets one outcome, and ``job_audit`` counts them.
 
-A *judged* frame holds each record of a source once, in the columns of the target table, with two more: ``outcome``,
-one of those below, and ``reason``, which says why a record was filtered or rejected and is null otherwise.
+A *judged* frame holds the different records of a source, in the columns of the target table, with three more:
+``copies``, how often the record was delivered; ``outcome``, one of those below; and ``reason``, which says why a record
+was filtered or rejected and is null otherwise.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.errors import TooManyRejectedError
-from lakehouse.landing import LOCATION
+from lakehouse.landing import LOCATION, Landing
+from lakehouse.tables import columns
 
 KEPT = "kept"
 DUPLICATE = "duplicate"  # the same record was delivered more than once
@@ -33,6 +35,12 @@ class Count(NamedTuple):
     records: int
 
 
+def once(records: DataFrame, *columns: str) -> DataFrame:
+    """The different values of ``columns``, with ``copies``."""
+    # A hash aggregate, where a window or DISTINCT with a first row would sort.
+    return records.groupBy(*columns).agg(F.count("*").alias("copies"))
+
+
 def judge(*rules: tuple[Column, str, str | None]) -> list[Column]:
     """The columns ``outcome`` and ``reason`` of a record: those of the first rule that applies to it, else kept.
 
@@ -48,39 +56,39 @@ def judge(*rules: tuple[Column, str, str | None]) -> list[Column]:
 
 def kept(judged: DataFrame) -> DataFrame:
     """The rows of the target table: the kept records, without their outcome."""
-    return judged.where(F.col("outcome") == KEPT).drop("outcome", "reason")
+    return judged.where(F.col("outcome") == KEPT).drop("copies", "outcome", "reason")
 
 
 def count_outcomes(judged: DataFrame) -> list[Count]:
     """How many records have each outcome and reason, the largest count first."""
-    counts = [Count(*row) for row in judged.groupBy("outcome", "reason").count().collect()]
+    rows = judged.groupBy("outcome", "reason").agg(F.count("*"), F.sum(F.col("copies") - 1)).collect()
+    counts = [Count(outcome, reason, records) for outcome, reason, records, _ in rows]
+    if duplicates := sum(repeated for *_, repeated in rows):
+        counts.append(Count(DUPLICATE, None, duplicates))
     return sorted(counts, key=lambda count: -count.records)
 
 
-def count_reading(reading: DataFrame) -> tuple[list[Count], dict[str, int]]:
-    """Of a landing table as ``read_landing`` gives it: the records rejected at reading, by reason; and the figures."""
-    is_record = F.col("lines").isNull()
-    rows = (
-        reading.groupBy("reason")
-        .agg(
-            F.count_if(is_record).alias(READ),
-            F.count_if(is_record & F.col("repaired")).alias(REPAIRED),
-            F.coalesce(F.sum("lines"), F.lit(0)).alias(LINES),
-        )
-        .collect()
-    )
+def count_reading(landing: Landing) -> tuple[list[Count], dict[str, int]]:
+    """The records of a landing table that were rejected at reading, by reason; and its figures."""
+    rows = landing.counts.collect()
     rejected = [Count(REJECTED, row.reason, row[READ]) for row in rows if row.reason is not None]
     return rejected, {figure: sum(row[figure] for row in rows) for figure in (READ, REPAIRED, LINES)}
 
 
-def quarantine(source: str, reading: DataFrame, judged: DataFrame) -> DataFrame:
+def quarantine(source: str, landing: Landing, judged: DataFrame) -> DataFrame:
     """The rows of ``landing_quarantine`` for one source, but for the run's id: what the reading rejected, and what the
-    table's rules did. ``judged`` has the columns of LOCATION if its rules reject records."""
-    columns = [*LOCATION, "reason"]
-    rejected = reading.where(F.col("reason").isNotNull()).select(*columns)
-    if set(LOCATION) <= set(judged.columns):
-        rejected = rejected.unionByName(judged.where(F.col("outcome") == REJECTED).select(*columns))
-    return rejected.select(F.lit(source).alias("source"), *columns)
+    table's rules did: of equal records the one delivered first, by file and position."""
+    fields = [F.col(column).alias(f"_{column}") for column in columns(source)]
+    by_rules = judged.where(F.col("outcome") == REJECTED).select(*fields, "reason")
+    equal = [F.col(column).eqNullSafe(F.col(f"_{column}")) for column in columns(source)]
+    rejected = (
+        landing.used.join(by_rules, on=equal, how="inner")
+        .groupBy("reason", *columns(source))
+        .agg(F.min(F.struct(*LOCATION)).alias("first"))
+        .select("first.*", "reason")
+        .unionByName(landing.rejected)
+    )
+    return rejected.select(F.lit(source).alias("source"), *LOCATION, "reason")
 
 
 def check_rejected(source: str, read: int, counts: list[Count], max_rejected: float, where_to_look: str) -> None:

@@ -4,7 +4,7 @@ trusted, the devices' own can. docs/rules.md states the rules."""
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.people import person
+from lakehouse.people import person_key
 
 # How the owner of a device was decided,
 WEBSITE_CONFIRMED = "website_confirmed"  # the readings confirm the website
@@ -17,17 +17,25 @@ OWNER_AMBIGUOUS = "owner_ambiguous"  # several people are
 #: Without a claim of the website, a person's readings show them to be the owner from this many instants on.
 MIN_INSTANTS = 5
 
+#: At how many of a device's rarest instants, beyond the tenth that an owner may miss, somebody must be present to be
+#: tested at all of them. More of it leaves fewer people to test, and takes more pairs to find them.
+EVIDENCE = 3
+
 
 def _covers() -> Column:
     """At least 90 %, in whole numbers."""
     return F.col("covered") * 10 >= F.col("instants") * 9
 
 
-def _different(records: DataFrame, *keys: Column) -> DataFrame:
-    """The different values of ``keys``, none of them null. Joins would drop the null ones by themselves, but each in a
-    plan of its own; so all uses are one plan, which Spark computes once."""
-    rows = records.select(*keys)
-    return rows.where(" and ".join(f"{name} is not null" for name in rows.columns)).distinct()
+def presences(readings: DataFrame, run_id: str) -> DataFrame:
+    """(person, instant): who has an accelerometer reading when, each once; ``person`` is a person_key."""
+    keyed = readings.select(person_key(run_id, "user").alias("person"), F.col("timestamp").alias("instant"))
+    return keyed.distinct()
+
+
+def claims(customers: DataFrame, run_id: str) -> DataFrame:
+    """(person, serialnumber): to whom the website gave which device, each once; ``person`` is a person_key."""
+    return customers.select(person_key(run_id, "email").alias("person"), "serialnumber").distinct()
 
 
 def _tested(pairs: DataFrame, device_instants: DataFrame, presences: DataFrame) -> DataFrame:
@@ -44,30 +52,31 @@ def _tested(pairs: DataFrame, device_instants: DataFrame, presences: DataFrame) 
 def _candidates(devices: DataFrame, device_instants: DataFrame, presences: DataFrame) -> DataFrame:
     """(serialnumber, person): for each of ``devices`` (serialnumber, instants) everybody who may cover 90 % of it.
 
-    Such a person misses at most a tenth of the instants, also of any half of them. The half at which the fewest people
-    are present gives the fewest pairs: an instant that everybody has, such as a clock's default, is not looked at.
+    Such a person misses at most a tenth of the instants, so they are present at EVIDENCE of any tenth and EVIDENCE of
+    them. Those at which the fewest people are present give the fewest pairs: an instant that everybody has, such as a
+    clock's default, is not looked at.
     """
     people = presences.groupBy("instant").agg(F.count("*").alias("people"))
     fewest_first = Window.partitionBy("serialnumber").orderBy(F.col("people").asc_nulls_first(), "instant")
-    half = F.ceil(F.col("instants") / 2)
+    may_miss = F.floor(F.col("instants") / 10)
     return (
         devices.join(device_instants, on="serialnumber", how="inner")
         .join(people, on="instant", how="left")
         .withColumn("_rank", F.row_number().over(fewest_first))
-        .where(F.col("_rank") <= half)
+        .where(F.col("_rank") <= may_miss + EVIDENCE)
         .join(presences, on="instant", how="inner")
-        .groupBy("serialnumber", "person", "instants")
+        .groupBy("serialnumber", "person")
         .agg(F.count("*").alias("covered"))
-        .where((half - F.col("covered")) * 10 <= F.col("instants"))
+        .where(F.col("covered") >= EVIDENCE)
         .select("serialnumber", "person")
     )
 
 
-def device_ownership(steps: DataFrame, readings: DataFrame, customers: DataFrame) -> DataFrame:
-    """Every device that reports steps, and whose it is, from all used records of the three landing tables.
+def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) -> DataFrame:
+    """Every device that reports steps, and whose it is.
 
-    In: ``steps`` (serialnumber, sensorreadingtime), ``readings`` (user, timestamp), ``customers`` (email,
-    serialnumber). People without consent count too, so that their steps do not enter under somebody else's name.
+    In: ``steps`` (serialnumber, sensorreadingtime), all that can be used; the ``presences`` and ``claims`` of everybody
+    in the landing zone. People without consent count too, so that their steps do not enter under another name.
 
     Out: a row a device. serialnumber; person, its owner, or null; source, how that was decided, one of the five above;
     instants, the number of different instants of its readings; covered, at how many of them the owner has an
@@ -76,10 +85,7 @@ def device_ownership(steps: DataFrame, readings: DataFrame, customers: DataFrame
     The website's claims are tested at their own device's instants; all people are searched only for the devices that no
     claim explains.
     """
-    device_instants = _different(steps, F.col("serialnumber"), F.col("sensorreadingtime").alias("instant"))
-    presences = _different(readings, person("user").alias("person"), F.col("timestamp").alias("instant"))
-    claims = _different(customers, F.col("serialnumber"), person("email").alias("person"))
-
+    device_instants = steps.select("serialnumber", F.col("sensorreadingtime").alias("instant")).distinct()
     claimed = (
         _tested(claims, device_instants, presences)
         .groupBy("serialnumber")
@@ -134,10 +140,9 @@ def device_ownership(steps: DataFrame, readings: DataFrame, customers: DataFrame
     )
 
 
-def device_owners(ownership: DataFrame, curated: DataFrame) -> DataFrame:
-    """The rows of the table device_owners: those of ``ownership`` (see device_ownership) whose owner is in ``curated``
-    (customers_curated). ``email`` is the owner, trimmed and in lower case."""
-    people = curated.select(person("email").alias("person")).distinct()
+def device_owners(ownership: DataFrame, people: DataFrame) -> DataFrame:
+    """The rows of the table device_owners: those of ``ownership`` (see device_ownership) whose owner is among
+    ``people`` (person, email), the curated customers. ``email`` is trimmed and in lower case."""
     return ownership.join(people, on="person", how="inner").select(
-        "serialnumber", F.col("person").alias("email"), "source", "instants", "covered"
+        "serialnumber", "email", "source", "instants", "covered"
     )

@@ -12,10 +12,11 @@ def dag(dags):
     return dags["stedi_maintenance"]
 
 
-def test_it_waits_for_the_lakehouse_then_runs_one_glue_job(dag):
+def test_it_waits_for_the_lakehouse_then_deletes_handovers_and_runs_one_glue_job(dag):
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
-        "wait_for_lakehouse": {"upload_code"},
+        "wait_for_lakehouse": {"upload_code", "delete_handovers"},
         "upload_code": {"stedi_maintenance"},
+        "delete_handovers": {"stedi_maintenance"},
         "stedi_maintenance": set(),
     }
 

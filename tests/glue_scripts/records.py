@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.landing import SCHEMAS
+from lakehouse.tables import TABLES
 
 SERIAL = "11111111-1111-4111-8111-111111111111"
 OTHER_SERIAL = "22222222-2222-4222-8222-222222222222"
@@ -35,11 +35,14 @@ def step(sensorreadingtime: int = NOON, serialnumber: str = SERIAL, distancefrom
 
 def frame(spark: SparkSession, table: str, *records: dict) -> DataFrame:
     """Records as the landing reader gives them."""
-    schema = SCHEMAS[f"{table}_landing"]
-    lowered = type(schema)([type(field)(field.name.lower(), field.dataType) for field in schema])
-    return spark.createDataFrame([tuple(record.get(field.name) for field in lowered) for record in records], lowered)
+    columns = TABLES[f"{table}_landing"].columns
+    schema = ", ".join(f"`{column.name}` {column.sql_type}" for column in columns)
+    return spark.createDataFrame([tuple(record.get(column.name) for column in columns) for record in records], schema)
 
 
 def outcomes(judged: DataFrame, *columns: str) -> list[tuple]:
     """(the columns named, outcome, reason) of every record, sorted."""
-    return sorted((tuple(row) for row in judged.select(*columns, "outcome", "reason").collect()), key=repr)
+    rows = []
+    for *values, copies, outcome, reason in judged.select(*columns, "copies", "outcome", "reason").collect():
+        rows += [(*values, outcome, reason), *[(*values, "duplicate", None)] * (copies - 1)]
+    return sorted(rows, key=repr)

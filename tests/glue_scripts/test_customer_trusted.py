@@ -66,7 +66,7 @@ def test_of_two_records_updated_in_one_millisecond_the_one_without_consent_decid
 
 
 def test_the_table_has_the_columns_of_the_source_in_lower_case(spark):
-    assert judged(spark, customer()).columns == [*COLUMNS, "outcome", "reason"]
+    assert judged(spark, customer()).columns == [*COLUMNS, "copies", "outcome", "reason"]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,9 +1,9 @@
-from records import NOON, OTHER_SERIAL, SERIAL, frame, outcomes, reading, step
+from records import NOON, OTHER_SERIAL, SERIAL, frame, reading, step
 
 from machine_learning_curated import (
     COLUMNS,
+    count_matches,
     machine_learning_curated,
-    matched,
     readings_of_people,
     steps_of_people,
 )
@@ -50,6 +50,17 @@ def test_nothing_in_the_table_names_a_person(spark):
 
 def test_records_without_a_partner_are_counted_on_both_sides(spark):
     steps, readings = sides(spark, [step(), step(NOON + 5)], [reading(), reading("bob@example.com")])
-    expected = [("filtered", "no_reading_at_instant"), ("kept", None)]
-    assert outcomes(matched(steps, readings)) == expected
-    assert outcomes(matched(readings, steps)) == expected
+    expected = [("kept", None, 1), ("filtered", "no_reading_at_instant", 1)]
+    assert count_matches(steps, readings) == (expected, expected)
+
+
+def test_records_that_share_person_and_instant_are_counted_each(spark):
+    steps, readings = sides(spark, [step(), step(serialnumber=OTHER_SERIAL)], [reading(x=0.0), reading(x=1.0)])
+    assert count_matches(steps, readings) == (
+        [("kept", None, 1), ("filtered", "no_reading_at_instant", 1)],
+        [("kept", None, 2)],
+    )
+
+
+def test_nothing_is_counted_of_no_records(spark):
+    assert count_matches(*sides(spark, [], [])) == ([], [])

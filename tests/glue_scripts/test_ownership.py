@@ -10,9 +10,10 @@ from accelerometer_trusted import accelerometer_trusted
 from customer_trusted import customer_trusted
 from customers_curated import customers_curated
 from lakehouse.outcomes import kept
-from lakehouse.ownership import device_owners, device_ownership
+from lakehouse.ownership import claims, device_owners, device_ownership, presences
+from lakehouse.people import person_key
 from machine_learning_curated import machine_learning_curated, readings_of_people, steps_of_people
-from step_trainer_trusted import COLUMNS, step_trainer_trusted
+from step_trainer_trusted import curated_people, step_trainer_trusted
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 
@@ -20,8 +21,8 @@ ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 def ownership(spark, steps, readings, customers):
     return device_ownership(
         frame(spark, "step_trainer", *steps),
-        frame(spark, "accelerometer", *readings),
-        frame(spark, "customer", *customers),
+        presences(frame(spark, "accelerometer", *readings), "run"),
+        claims(frame(spark, "customer", *customers), "run"),
     )
 
 
@@ -29,7 +30,9 @@ def decided(spark, steps, readings, customers):
     """{device: (owner, source, instants, covered)}"""
     rows = ownership(spark, steps, readings, customers).collect()
     assert len(rows) == len({row.serialnumber for row in rows})
-    return {row.serialnumber: (row.person, row.source, row.instants, row.covered) for row in rows}
+    emails = spark.createDataFrame([(email,) for email in (ADA, BOB, EVE, "new@example.com")], "email string")
+    people = {row[0]: row[1] for row in emails.select(person_key("run", "email"), "email").collect()} | {None: None}
+    return {row.serialnumber: (people[row.person], row.source, row.instants, row.covered) for row in rows}
 
 
 def steps_at(instants, serialnumber=SERIAL):
@@ -178,7 +181,7 @@ def test_device_owners_are_the_owners_who_are_curated_once_a_device(spark):
     steps = steps_at(range(10)) + steps_at(range(10, 20), OTHER_SERIAL)
     readings = readings_at(range(10)) + readings_at(range(10, 20), BOB)
     curated = frame(spark, "customer", customer(" ADA@example.com"), customer(ADA, serialnumber=OTHER_SERIAL))
-    rows = device_owners(ownership(spark, steps, readings, [customer(ADA)]), curated)
+    rows = device_owners(ownership(spark, steps, readings, [customer(ADA)]), curated_people(curated, "run"))
     assert rows.columns == ["serialnumber", "email", "source", "instants", "covered"]
     assert [tuple(row) for row in rows.collect()] == [(SERIAL, ADA, "website_confirmed", 10, 10)]
 
@@ -268,11 +271,13 @@ def built(customers, readings, steps):
     trusted = kept(customer_trusted(customers)).persist()
     trusted_readings = kept(accelerometer_trusted(readings, trusted, "customer")).persist()
     curated = kept(customers_curated(trusted, trusted_readings)).persist()
-    whose = device_ownership(steps, readings, customers).persist()
-    trusted_steps = kept(step_trainer_trusted(steps, whose, curated, "customer")).select(*COLUMNS).persist()
-    owners = device_owners(whose, curated).persist()
-    sides = steps_of_people(trusted_steps, owners), readings_of_people(trusted_readings)
-    measurements = machine_learning_curated(*sides)
+    whose = device_ownership(steps, presences(readings, "run"), claims(customers, "run")).persist()
+    people = curated_people(curated, "run").persist()
+    trusted_steps = kept(step_trainer_trusted(steps, whose, people, "customer")).persist()
+    owners = device_owners(whose, people).persist()
+    measurements = machine_learning_curated(
+        steps_of_people(trusted_steps, owners), readings_of_people(trusted_readings)
+    )
     return (
         {row.source: row["count"] for row in whose.groupBy("source").count().collect()},
         {(row.serialnumber, row.email) for row in owners.collect()},

@@ -1,17 +1,19 @@
-from pyspark.sql import functions as F  # noqa: N812
 from records import NOON, OTHER_SERIAL, customer, frame, outcomes, reading, step
 
 from lakehouse.outcomes import kept
-from lakehouse.ownership import device_ownership
-from step_trainer_trusted import COLUMNS, step_trainer_trusted
+from lakehouse.ownership import claims, device_ownership, presences
+from step_trainer_trusted import COLUMNS, curated_people, step_trainer_trusted
 
 
 def judged(spark, steps, all_customers, curated, consent_policy="customer", readings=()):
     delivered = frame(spark, "step_trainer", *steps)
     ownership = device_ownership(
-        delivered, frame(spark, "accelerometer", *readings), frame(spark, "customer", *all_customers)
+        delivered,
+        presences(frame(spark, "accelerometer", *readings), "run"),
+        claims(frame(spark, "customer", *all_customers), "run"),
     )
-    return step_trainer_trusted(delivered, ownership, frame(spark, "customer", *curated), consent_policy)
+    people = curated_people(frame(spark, "customer", *curated), "run")
+    return step_trainer_trusted(delivered, ownership, people, consent_policy)
 
 
 def test_steps_of_a_curated_customers_device_are_kept(spark):
@@ -84,16 +86,6 @@ def test_under_reading_time_steps_before_the_owners_consent_are_left_out(spark):
         (NOON - 1, "filtered", "before_consent"),
         (NOON, "kept", None),
     ]
-
-
-def test_a_rejected_step_still_says_where_it_was_delivered(spark):
-    steps = frame(spark, "step_trainer", step(), step()).withColumn("file", F.lit("a.json"))
-    steps = steps.withColumn("position", F.monotonically_increasing_id())
-    ownership = device_ownership(steps, frame(spark, "accelerometer"), frame(spark, "customer"))
-    rows = step_trainer_trusted(steps, ownership, frame(spark, "customer"), "customer")
-    first = steps.agg(F.min("position")).first()[0]
-    rejected = rows.where(F.col("outcome") == "rejected").collect()
-    assert [(row.file, row.position, row.reason) for row in rejected] == [("a.json", first, "owner_unknown")]
 
 
 def test_the_judged_steps_have_the_tables_columns(spark):
