@@ -1,11 +1,12 @@
-"""Measures what deciding whose each device is costs in step_trainer_trusted, on 30 times a landing directory.
+"""Measures what deciding whose each device is costs, compared with the join behind machine_learning_curated, on 30
+times a landing directory.
 
     python tests/benchmark/ownership.py LANDING_DIRECTORY [COPIES]
 
 The directory is one of clean JSON lines with the folders customer/, accelerometer/ and step_trainer/. Each copy has
 people and devices of its own, and each of its instants up to a second later: all people are busy in the same hour.
 Prints, for the website's own claims and for all of them shared among 30 serial numbers: the seconds of
-device_ownership, those of the whole transformation of step_trainer_trusted with it, and the share.
+device_ownership on what the jobs hand over, those of the join, and their ratio, twice.
 """
 
 import os
@@ -20,10 +21,12 @@ from pyspark.sql import functions as F  # noqa: N812
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "glue_scripts"))
 
+from accelerometer_trusted import accelerometer_trusted
 from customer_trusted import customer_trusted
 from lakehouse.outcomes import kept
-from lakehouse.ownership import device_ownership
-from step_trainer_trusted import step_trainer_trusted
+from lakehouse.ownership import claims, device_owners, device_ownership, presences
+from machine_learning_curated import machine_learning_curated, readings_of_people, steps_of_people
+from step_trainer_trusted import curated_people, step_trainer_trusted
 
 SHARED_SERIALS = 30
 
@@ -79,17 +82,28 @@ def main(landing: Path, copies: int) -> None:
         customers, readings, steps = (
             spark.read.parquet(f"{parquet}/{folder}") for folder in ("customer", "accelerometer", "step_trainer")
         )
-        for claims, claiming in (("correct", customers), ("shared", with_shared_serials(customers))):
+        for name, claiming in (("correct", customers), ("shared", with_shared_serials(customers))):
             # All customers of the benchmark who agreed have readings.
-            curated = kept(customer_trusted(claiming)).persist()
-            curated.count()
-            ownership = device_ownership(steps, readings, claiming)
-            judged = step_trainer_trusted(steps, ownership, curated, "customer")
-            seconds(ownership)  # the JVM's warming up is no part of either
-            alone, whole = seconds(ownership), seconds(judged)
-            counts = {row.source: row["count"] for row in ownership.groupBy("source").count().collect()}
-            print(f"claims {claims}: ownership {alone:.1f} s of {whole:.1f} s, {alone / whole:.0%}; {counts}")
-            print(f"  outcomes: {[tuple(row) for row in judged.groupBy('outcome', 'reason').count().collect()]}")
+            trusted = kept(customer_trusted(claiming)).persist()
+            people = curated_people(trusted, "run").persist()
+            who_was_where = presences(readings, "run").persist()
+            ownership = device_ownership(steps, who_was_where, claims(claiming, "run")).persist()
+            owners = device_owners(ownership, people).persist()
+            trusted_steps = kept(step_trainer_trusted(steps, ownership, people, "customer")).persist()
+            trusted_readings = kept(accelerometer_trusted(readings, trusted, "customer")).persist()
+            for frame in (people, who_was_where, owners, trusted_steps, trusted_readings):
+                frame.count()
+            sides = steps_of_people(trusted_steps, owners), readings_of_people(trusted_readings)
+            joined = machine_learning_curated(*sides)
+            decided = device_ownership(steps, who_was_where, claims(claiming, "run"))
+            seconds(joined)  # the JVM's warming up is no part of either
+            for _ in range(2):
+                alone, join = seconds(decided), seconds(joined)
+                print(
+                    f"claims {name}: ownership {alone:.1f} s, join {join:.1f} s, ratio {alone / join:.2f}", flush=True
+                )
+            print(f"  { ({row.source: row['count'] for row in ownership.groupBy('source').count().collect()}) }")
+            spark.catalog.clearCache()
 
 
 if __name__ == "__main__":

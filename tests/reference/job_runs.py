@@ -1,4 +1,4 @@
-"""The five Glue jobs as they are, one after the other in one Spark session, on Iceberg tables in a directory."""
+"""The Glue jobs as they are, one after the other in one Spark session, on Iceberg tables in a directory."""
 
 import importlib
 import re
