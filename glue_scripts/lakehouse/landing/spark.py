@@ -109,6 +109,7 @@ def read_rows(spark: SparkSession, table: str, location: str) -> DataFrame:
         )
 
     folder = spark.read.option("recursiveFileLookup", "true")
+    # The folder, not the paths that were listed: Spark would look up each of them again (10,000: 24 s instead of 4).
     # Neither Spark nor Arrow looks at the bytes of a line, which need not be UTF-8.
     lines = folder.text(location, lineSep="\n")
     if not any(file.endswith(_CODECS) for file in files.values() if file):
