@@ -1,7 +1,7 @@
 """accelerometer_trusted: the accelerometer readings of trusted customers. Grain: a reading; it has no key, since
 several readings of a person fall on one millisecond."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.job import Job
@@ -16,14 +16,15 @@ COLUMNS = columns("accelerometer_trusted")
 def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_policy: str) -> DataFrame:
     """accelerometer_landing judged by the consents in ``customers`` (customer_trusted).
 
-    A redelivered reading, all fields equal, counts once. No more rows come out than readings went in, whatever the
-    customer table looks like: there is one consent a person.
+    A redelivered reading, all fields equal, counts once, in the spelling of the person that sorts first. No more rows
+    come out than readings went in, whatever the customer table looks like: there is one consent a person.
     """
-    # A few thousand spellings of people, of which millions of readings need only the hash.
+    # A few thousand spellings of people, of which millions of readings need only the rank.
     people = (
         readings.select("user")
         .distinct()
-        .select("user", person("user").alias("person"), F.xxhash64("user").alias("spelling"))
+        .withColumn("person", person("user"))
+        .withColumn("spelling", F.row_number().over(Window.partitionBy("person").orderBy("user")))
         .join(F.broadcast(consents(customers)), on="person", how="left")
     )
     fields = [column for column in COLUMNS if column != "user"]

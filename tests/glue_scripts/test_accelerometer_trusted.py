@@ -36,6 +36,13 @@ def test_a_redelivered_reading_counts_once(spark):
     assert outcomes(judged(spark, [reading(), reading()], [customer()])) == [("duplicate", None), ("kept", None)]
 
 
+def test_of_a_redelivered_reading_the_spelling_of_the_person_that_sorts_first_is_kept(spark):
+    spellings = ["ada@example.com", "Ada@example.com", "ADA@EXAMPLE.COM", " ada@example.com"]
+    readings = [reading(spelling, timestamp=NOON + n) for n in range(3) for spelling in spellings[n:] + spellings[:n]]
+    kept = [row for row in outcomes(judged(spark, readings, [customer()]), "user") if row[1] == "kept"]
+    assert kept == [(" ada@example.com", "kept", None)] * 3
+
+
 @pytest.mark.parametrize(
     "column", [column for column in TABLES["accelerometer_trusted"].columns if column.name != "user"]
 )
