@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from local_aws.athena.errors import NotSupported, QueryFailed
 from local_aws.athena.tables import CATALOG, Table, View
-from local_aws.athena.types import data_type, hive_type, iceberg_data_type
+from local_aws.athena.types import athena_type, data_type, hive_name, hive_type, iceberg_data_type
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws
 
 if TYPE_CHECKING:
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
 
 OPENX = "org.openx.data.jsonserde.JsonSerDe"
+LAZY_SIMPLE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
-_COMPRESSIONS = (".bz2", ".snappy", ".lz4", ".zst", ".deflate")
+#: What delimited text may set, since it is so without.
+_TEXT_SETTINGS = {("line.delim", "\n"), ("serialization.null.format", "\\N"), ("serialization.encoding", "UTF-8")}
+_TEXT_PROPERTIES = {"skip.header.line.count": "0", "skip.footer.line.count": "0", "serialization.null.format": "\\N"}
 #: The columns of an Iceberg table's metadata tables, as Hive types.
 _METADATA_TABLES = {
     "snapshots": {
@@ -149,52 +152,79 @@ class Catalog:
         if described.get("TableType") == "VIRTUAL_VIEW":
             view = view_definition(described)
             return View(view["originalSql"], view.get("schema") or database)
-        return self._json(described)
+        return self._external(described)
 
-    def _json(self, table: Described) -> Table:
-        storage = table["StorageDescriptor"]
-        serde = storage.get("SerdeInfo", {})
-        if serde.get("SerializationLibrary") != OPENX:
+    def _external(self, table: Described) -> Table:
+        serde = table["StorageDescriptor"].get("SerdeInfo", {})
+        read = {OPENX: self._json, LAZY_SIMPLE: self._text}.get(serde.get("SerializationLibrary"))
+        if read is None:
             raise NotSupported(f"reading tables with the SerDe {serde.get('SerializationLibrary')}")
         if table.get("PartitionKeys"):
             raise NotSupported("reading partitioned external tables")
-        properties = {key.lower(): value for key, value in (serde.get("Parameters") or {}).items()}
+        objects = self._objects(table["StorageDescriptor"]["Location"])
+        types, source = read(table, {key.lower(): value for key, value in (serde.get("Parameters") or {}).items()})
+        scanned = sum(item["size"] for item in objects)
+        source |= {"objects": objects, "locations": [], "bytes": scanned}
+        return Table(types, source, hidden={"$path": data_type("string")})
+
+    def _text(self, table: Described, properties: dict[str, str]) -> tuple[dict[str, exp.DataType], dict[str, Any]]:
+        """The columns of a table of delimited text, and what the engine must know of it."""
+        delimiter = text_delimiter(properties, table.get("Parameters") or {})
+        types = {column["Name"].lower(): data_type(column["Type"]) for column in table["StorageDescriptor"]["Columns"]}
+        for name, kind in types.items():
+            if kind.this != exp.DType.TEXT:
+                raise NotSupported(f"columns of type {athena_type(hive_name(kind))} in delimited text ({name})")
+        return types, {"kind": "text", "columns": list(types), "delimiter": delimiter}
+
+    def _json(self, table: Described, properties: dict[str, str]) -> tuple[dict[str, exp.DataType], dict[str, Any]]:
+        """The columns of a table of JSON lines, and what the engine must know of it."""
         for key in ("case.insensitive", "dots.in.keys"):
             if properties.get(key, "").lower() == ("false" if key == "case.insensitive" else "true"):
                 raise NotSupported(f"{key} = {properties[key]}")
-        types = {column["Name"].lower(): data_type(column["Type"]) for column in storage["Columns"]}
-        objects = self._objects(storage["Location"])
+        types = {column["Name"].lower(): data_type(column["Type"]) for column in table["StorageDescriptor"]["Columns"]}
         source = {
             "kind": "json",
             "columns": [
                 (name, kind.sql(dialect="duckdb"), properties.get(f"mapping.{name}", name).lower())
                 for name, kind in types.items()
             ],
-            "objects": [uri for uri, _ in objects],
             "ignore_malformed": properties.get("ignore.malformed.json", "").lower() == "true",
             "null_for_invalid": properties.get("use.null.for.invalid.data", "").lower() == "true",
-            "locations": [],
-            "bytes": sum(size for _, size in objects),
         }
-        return Table(types, source, hidden={"$path": data_type("string")})
+        return types, source
 
-    def _objects(self, location: str) -> list[tuple[str, int]]:
-        """The objects that hold a table's rows, and their sizes: none that is hidden (_ or .) or empty."""
+    def _objects(self, location: str) -> list[dict[str, Any]]:
+        """The objects that hold a table's rows, by URI, size and ETag: none that is hidden (_ or .) or empty."""
         bucket, prefix = location_parts(location)
         objects = []
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", ()):
                 names = item["Key"][len(prefix) :].split("/")
                 if item["Size"] and not any(name.startswith(("_", ".")) for name in names):
-                    if item["Key"].endswith(_COMPRESSIONS):
-                        raise NotSupported(f"the compression of {item['Key']}")
-                    objects.append((f"s3://{bucket}/{item['Key']}", item["Size"]))
+                    uri = f"s3://{bucket}/{item['Key']}"
+                    objects.append({"uri": uri, "size": item["Size"], "etag": item["ETag"]})
         return objects
 
 
 def is_iceberg(table: Described) -> bool:
     """Whether a table of the Glue Data Catalog is an Iceberg table."""
     return str((table.get("Parameters") or {}).get("table_type", "")).upper() == "ICEBERG"
+
+
+def text_delimiter(serde: dict[str, str], table: dict[str, str]) -> str:
+    """What separates the fields of a table of delimited text; raises ``NotSupported`` for any other setting."""
+    delimiter = serde.get("field.delim", serde.get("serialization.format", "\x01"))
+    if re.fullmatch("[0-9]{1,3}", delimiter):  # Hive takes a number for a character's code
+        delimiter = chr(int(delimiter))
+    if len(delimiter) != 1 or not "\0" < delimiter <= "\x7f" or delimiter in "\r\n\\":
+        raise NotSupported(f"the field delimiter {delimiter!r}")
+    for key, value in serde.items():
+        if key not in ("field.delim", "serialization.format") and (key, value) not in _TEXT_SETTINGS:
+            raise NotSupported(f"'{key}'='{value}' of delimited text")
+    for key, value in table.items():
+        if key in _TEXT_PROPERTIES and value != _TEXT_PROPERTIES[key]:
+            raise NotSupported(f"'{key}'='{value}'")
+    return delimiter
 
 
 def view_definition(table: Described) -> dict[str, Any]:

@@ -4,29 +4,30 @@ import base64
 import json
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlglot import exp, tokenize
 from sqlglot.tokenizer_core import TokenType
 
-from local_aws.athena.catalog import OPENX, Catalog, is_iceberg, location_parts
+from local_aws.athena.catalog import LAZY_SIMPLE, OPENX, Catalog, is_iceberg, location_parts, text_delimiter
+from local_aws.athena.clauses import (
+    TEXT_INPUT,
+    Properties,
+    column_of,
+    iceberg_properties,
+    only,
+    partition_of,
+    properties_of,
+)
 from local_aws.athena.errors import NotSupported, QueryFailed
 from local_aws.athena.parse import parse
 from local_aws.athena.tables import CATALOG
 from local_aws.athena.translate import translate
 from local_aws.athena.types import athena_type, data_type, hive_name, iceberg_type
 
-if TYPE_CHECKING:
-    from pyiceberg.transforms import Transform
-
-_TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _HIVE_FAILED = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
-_CODECS = {"zstd": "zstd", "snappy": "snappy", "gzip": "gzip", "lz4": "lz4", "none": "uncompressed"}
-_KEPT_PROPERTIES = ("vacuum_", "optimize_", "write_target_data_file_size")
 #: What Glue takes back of a table's definition.
 _TABLE_INPUT = ("Name", "Description", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
-
-Properties = dict[str, Any]
 
 
 class Ddl:
@@ -63,8 +64,8 @@ class Ddl:
 
     def create_database(self, statement: exp.Create) -> None:
         """COMMENT and LOCATION are kept."""
-        properties = _properties(statement)
-        _only(properties, {"comment", "location", "properties"}, "CREATE DATABASE")
+        properties = properties_of(statement)
+        only(properties, {"comment", "location", "properties"}, "CREATE DATABASE")
         name = statement.this.name.lower()
         keys = {"comment": "Description", "location": "LocationUri", "properties": "Parameters"}
         described = {keys[key]: value for key, value in properties.items() if value}
@@ -94,13 +95,13 @@ class Ddl:
     # --- tables ---
 
     def create_table(self, statement: exp.Create) -> None:
-        """CREATE EXTERNAL TABLE of OpenX JSON, or CREATE TABLE of Iceberg."""
+        """CREATE EXTERNAL TABLE of OpenX JSON or delimited text, or CREATE TABLE of Iceberg."""
         if not isinstance(statement.this, exp.Schema):
             raise NotSupported("CREATE TABLE AS SELECT")
         database, name = self._names(statement.this.this)
         self.catalog.existing_database(database)
-        properties = _properties(statement)
-        columns = [_column(column) for column in statement.this.expressions]
+        properties = properties_of(statement)
+        columns = [column_of(column) for column in statement.this.expressions]
         if len({column["Name"] for column in columns}) < len(columns):
             raise QueryFailed("FAILED: SemanticException [Error 10036]: Duplicate column name")
         if "location" not in properties:
@@ -115,13 +116,18 @@ class Ddl:
             if statement.args.get("exists"):
                 return
             raise QueryFailed(_HIVE_FAILED + f"AlreadyExistsException(message:Table {name} already exists.)")
-        (self._create_json if external else self._create_iceberg)(database, name, columns, properties)
+        (self._create_external if external else self._create_iceberg)(database, name, columns, properties)
 
-    def _create_json(self, database: str, name: str, columns: list[dict[str, str]], properties: Properties) -> None:
+    def _create_external(self, database: str, name: str, columns: list[dict[str, str]], properties: Properties) -> None:
         known = {"comment", "location", "properties", "serde", "serde_properties", "partitions", "input_format"}
-        _only(properties, known, "CREATE EXTERNAL TABLE")
-        if properties.get("serde") != OPENX:
-            raise NotSupported(f"CREATE EXTERNAL TABLE with anything but ROW FORMAT SERDE '{OPENX}'")
+        only(properties, known, "CREATE EXTERNAL TABLE")
+        serde, settings = properties.get("serde", LAZY_SIMPLE), properties.get("serde_properties", {})
+        if serde == LAZY_SIMPLE:
+            text_delimiter(settings, properties["properties"])
+            if other := next((column for column in columns if column["Type"] != "string"), None):
+                raise NotSupported(f"columns of type {other['Type']} in delimited text ({other['Name']})")
+        elif serde != OPENX:
+            raise NotSupported(f"CREATE EXTERNAL TABLE with the SerDe {serde}")
         if properties.get("partitions"):
             raise NotSupported("PARTITIONED BY for external tables")
         table = {
@@ -133,11 +139,11 @@ class Ddl:
             "StorageDescriptor": {
                 "Columns": columns,
                 "Location": properties["location"],
-                "InputFormat": _TEXT_INPUT,
+                "InputFormat": TEXT_INPUT,
                 "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
                 "SerdeInfo": {
-                    "SerializationLibrary": OPENX,
-                    "Parameters": {"serialization.format": "1", **properties.get("serde_properties", {})},
+                    "SerializationLibrary": serde,
+                    "Parameters": {"serialization.format": "1", **settings},
                 },
             },
         }
@@ -148,7 +154,7 @@ class Ddl:
         from pyiceberg.schema import Schema
         from pyiceberg.types import NestedField
 
-        _only(properties, {"comment", "location", "properties", "partitions"}, "CREATE TABLE")
+        only(properties, {"comment", "location", "properties", "partitions"}, "CREATE TABLE")
         ids = count(1)
         fields = [
             NestedField(
@@ -161,7 +167,7 @@ class Ddl:
         ]
         sources = {field.name: field.field_id for field in fields}
         partitions: list[PartitionField] = []
-        for source, transform, label in map(_partition, properties.get("partitions", ())):
+        for source, transform, label in map(partition_of, properties.get("partitions", ())):
             if source not in sources:
                 raise QueryFailed(f"COLUMN_NOT_FOUND: line 1:1: Column '{source}' cannot be resolved")
             partitions.append(PartitionField(sources[source], 1000 + len(partitions), transform, label))
@@ -170,7 +176,7 @@ class Ddl:
             Schema(*fields),
             location=properties["location"].rstrip("/"),
             partition_spec=PartitionSpec(*partitions),
-            properties=_iceberg_properties(properties),
+            properties=iceberg_properties(properties),
         )
 
     def add_columns(self, statement: exp.Alter) -> None:
@@ -179,7 +185,7 @@ class Ddl:
         # Athena writes the columns in parentheses.
         if len(actions) != 1 or not isinstance(actions[0], exp.Schema):
             raise NotSupported("ALTER TABLE other than ADD COLUMNS (…)")
-        names, columns = self._names(statement.this), [_column(column) for column in actions[0].expressions]
+        names, columns = self._names(statement.this), [column_of(column) for column in actions[0].expressions]
         table = self.catalog.existing(*names)
         if not is_iceberg(table):
             self._add_external_columns(table, columns)
@@ -263,96 +269,3 @@ class Ddl:
             },
         }
         (self.glue.update_table if present else self.glue.create_table)(DatabaseName=database, TableInput=table)
-
-
-# --- the parts of a CREATE statement ---
-
-
-def _properties(statement: exp.Create) -> Properties:
-    """A CREATE statement's clauses by name; what is not known here is refused."""
-    properties: Properties = {"properties": {}}
-    clauses = statement.args.get("properties")
-    for clause in clauses.expressions if clauses else ():
-        if isinstance(clause, exp.ExternalProperty):
-            properties["external"] = True
-        elif isinstance(clause, exp.SchemaCommentProperty):
-            properties["comment"] = clause.name
-        elif isinstance(clause, exp.LocationProperty):
-            properties["location"] = clause.name
-        elif isinstance(clause, exp.PartitionedByProperty):
-            properties["partitions"] = clause.this.expressions
-        elif isinstance(clause, exp.RowFormatSerdeProperty):
-            properties["serde"] = clause.name
-            properties["serde_properties"] = _pairs(clause.args.get("serde_properties"))
-        elif isinstance(clause, exp.SerdeProperties):
-            properties["serde_properties"] = _pairs(clause)
-        elif isinstance(clause, exp.FileFormatProperty) and isinstance(clause.this, exp.InputOutputFormat):
-            properties["input_format"] = clause.this.args["input_format"].name
-        elif type(clause) is exp.Property:
-            properties["properties"][clause.this.name] = clause.args["value"].name
-        else:
-            raise NotSupported(f"{clause.key} in CREATE")
-    if properties.get("input_format", _TEXT_INPUT) != _TEXT_INPUT:
-        raise NotSupported(f"INPUTFORMAT '{properties['input_format']}'")
-    return properties
-
-
-def _pairs(settings: exp.Expr | None) -> dict[str, str]:
-    return {pair.this.name: pair.args["value"].name for pair in settings.expressions} if settings else {}
-
-
-def _only(properties: Properties, known: set[str], statement: str) -> None:
-    for key in properties:
-        if key not in known:
-            raise NotSupported(f"{key} in {statement}")
-
-
-def _column(column: exp.Expr) -> dict[str, str]:
-    if not isinstance(column, exp.ColumnDef) or column.args.get("kind") is None:
-        raise NotSupported(f"the column {column.sql(dialect='athena')}")
-    described = {"Name": column.name.lower(), "Type": hive_name(column.args["kind"])}
-    for constraint in column.args.get("constraints") or ():
-        if not isinstance(constraint.kind, exp.CommentColumnConstraint):
-            raise NotSupported(constraint.sql(dialect="athena"))
-        described["Comment"] = constraint.kind.name
-    return described
-
-
-def _iceberg_properties(properties: Properties) -> dict[str, str]:
-    """The table's properties as Iceberg names them."""
-    known = {"format-version": "2"}
-    if "comment" in properties:
-        known |= {"comment": properties["comment"], "Description": properties["comment"]}
-    for key, value in properties["properties"].items():
-        if key == "table_type" or (key == "format_version" and value == "2"):
-            continue
-        if key == "format" and value.lower() == "parquet":
-            known["write.format.default"] = "parquet"
-        elif key == "write_compression" and value.lower() in _CODECS:
-            known["write.parquet.compression-codec"] = _CODECS[value.lower()]
-        elif key.startswith(_KEPT_PROPERTIES):
-            known[key] = value
-        else:
-            raise QueryFailed(f"INVALID_TABLE_PROPERTY: Unsupported table property key or value: {key} = {value}")
-    return known
-
-
-def _partition(part: exp.Expr) -> tuple[str, "Transform[Any, Any]", str]:
-    """A PARTITIONED BY element: the source column, its transform, the partition field's name."""
-    from pyiceberg.transforms import parse_transform
-
-    source = (part.find(exp.Column) or part.find(exp.Identifier) or part).name.lower()
-    if isinstance(part, exp.Identifier | exp.Column):
-        return source, parse_transform("identity"), source
-    sized: dict[type[exp.Expr], tuple[str, str]] = {
-        exp.PartitionedByBucket: ("bucket", "bucket"),
-        exp.PartitionByTruncate: ("truncate", "trunc"),
-    }
-    if type(part) in sized:
-        name, label = sized[type(part)]
-        size = part.find(exp.Literal)  # bucket(16, c) and bucket(c, 16) parse alike
-        return source, parse_transform(f"{name}[{size.name if size else ''}]"), f"{source}_{label}"
-    name = (part.name if isinstance(part, exp.Anonymous) else part.key).lower()
-    if name not in ("year", "month", "day", "hour"):
-        raise NotSupported(f"PARTITIONED BY {part.sql(dialect='athena')}")
-    return source, parse_transform(name), f"{source}_{name}"

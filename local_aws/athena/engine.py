@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from local_aws.athena import regexps
 from local_aws.athena.errors import END_OF_MESSAGE
 from local_aws.athena.json_lines import create_json
 from local_aws.athena.quoting import literal, name, text
+from local_aws.athena.text_lines import create_text
 from local_aws.athena.values import UnprintableType, column_info, csv_line, formatter
 
 EXTENSIONS = ("icu", "httpfs", "avro", "iceberg")
@@ -74,8 +75,10 @@ def configure(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> Non
     )
 
 
-def lock(connection: duckdb.DuckDBPyConnection, locations: list[str]) -> None:
-    """From here on SQL reads these S3 locations only: no file of the host, no other host, no setting changed."""
+def lock(connection: duckdb.DuckDBPyConnection, locations: list[str], files: Sequence[Path] = ()) -> None:
+    """From here on SQL reads these S3 locations and files only: no other file or host, and no setting is changed."""
+    if files:
+        connection.execute(f"SET allowed_paths=[{', '.join(text(str(file)) for file in files)}]")
     if locations:
         connection.execute(f"SET allowed_directories=[{', '.join(map(text, locations))}]")
     connection.execute("SET enable_external_access=false")
@@ -85,8 +88,10 @@ def lock(connection: duckdb.DuckDBPyConnection, locations: list[str]) -> None:
 # --- what a table is -------------------------------------------------------------------------------------------------
 
 
-def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], job: dict[str, Any]) -> None:
-    """Makes one of the query's tables readable under ``source['name']``."""
+def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], job: dict[str, Any]) -> list[Path]:
+    """Makes one of the query's tables readable under ``source['name']``; gives the files that it is read from."""
+    if source["kind"] == "text":
+        return create_text(connection, source, job)
     if source["kind"] == "json":
         create_json(connection, source, job)
     elif source["kind"] == "iceberg":
@@ -102,6 +107,7 @@ def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any],
         if source["rows"]:
             rows = ", ".join(f"({', '.join(map(literal, row))})" for row in source["rows"])
             connection.execute(f"INSERT INTO {source['name']} VALUES {rows}")
+    return []
 
 
 # --- a job -----------------------------------------------------------------------------------------------------------
@@ -112,11 +118,10 @@ def run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str,
     begun = time.monotonic()
     try:
         configure(connection, job)
-        for source in job["sources"]:
-            create_source(connection, source, job)
+        files = [file for source in job["sources"] for file in create_source(connection, source, job)]
         if regexps.PREFIX in job["sql"].lower():
             regexps.register(connection)
-        lock(connection, job["locations"])
+        lock(connection, job["locations"], files)
         connection.execute(job["sql"])
         result = write_arrow(connection, job) if job["arrow"] else write_rows(connection, job)
     except OverflowError as error:

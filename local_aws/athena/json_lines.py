@@ -1,29 +1,18 @@
 """Reads tables of JSON lines into DuckDB with the meaning that the OpenX JSON SerDe gives them."""
 
-import gzip
-import threading
-import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import IO, Any, Protocol
-from urllib.parse import quote
+from typing import Any
 
 import duckdb
 
 from local_aws.athena.jsontext import NUMBERS, QUOTED
+from local_aws.athena.objects import Readable, fetch, unix_lines
 from local_aws.athena.openx import Malformed, strict_json
 from local_aws.athena.quoting import literal, name, text
 
 #: A line can be this long at most; a longer one fails the query.
 MAX_LINE = 16 * 2**20
-
-
-class Readable(Protocol):
-    """What bytes come from: a file, or an answer of S3."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 def create_json(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], job: dict[str, Any]) -> None:
@@ -34,7 +23,7 @@ def create_json(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], j
     reads is read by ``openx``.
     """
     raw = f"{source['name']}_lines"
-    files = fetch(source["objects"], job["endpoint"], Path(job["spill"]) / raw)
+    files = fetch(source["objects"], job["endpoint"], Path(job["spill"]) / raw, write_json_lines)
     load_lines(connection, raw, files)
     for file in files:
         file.unlink()
@@ -102,43 +91,10 @@ def replace_lines(connection: duckdb.DuckDBPyConnection, raw: str, lines: Sequen
     )
 
 
-def fetch(objects: list[str], endpoint: str, directory: Path) -> dict[Path, str]:
-    """Copies S3 objects to files, unpacked; gives each file's object.
-
-    Not by DuckDB, whose many ranged requests take 5 to 30 times as long. The local S3 asks for no signature.
-    """
-    directory.mkdir()
-    kept = threading.local()
-
-    def copy(number: int, uri: str) -> tuple[Path, str]:
-        if not hasattr(kept, "connection"):
-            kept.connection = HTTPConnection(endpoint.removeprefix("http://"))
-        kept.connection.request("GET", quote("/" + uri.removeprefix("s3://")))
-        response = kept.connection.getresponse()
-        if response.status != 200:
-            raise ValueError(f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}: HTTP status {response.status}")
-        file = directory / f"{number}.json"
-        with file.open("wb") as target:
-            try:
-                copy_lines(gzip.GzipFile(fileobj=response) if uri.endswith(".gz") else response, target)
-            except (EOFError, OSError, zlib.error) as error:
-                raise ValueError(f"HIVE_CURSOR_ERROR: Failed to read file at {uri}: {error}") from None
-        response.read()
-        return file, uri
-
-    with ThreadPoolExecutor(8) as pool:
-        return dict(pool.map(copy, range(len(objects)), objects))
-
-
-def copy_lines(source: Readable, target: IO[bytes]) -> None:
-    """Copies text whose lines end in LF, CR or both, and leaves LF: DuckDB loses a character behind a CR alone."""
-    held = b""
-    while chunk := source.read(2**20):
-        chunk = held + chunk
-        held = chunk[-1:] if chunk.endswith(b"\r") else b""
-        chunk = chunk.removesuffix(b"\r")
-        target.write(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in chunk else chunk)
-    target.write(b"\n" if held else b"")
+def write_json_lines(source: Readable, target: Path, uri: str) -> None:
+    """Copies an object with LF alone at the end of lines: DuckDB loses a character behind a CR alone."""
+    with target.open("wb") as file:
+        file.writelines(unix_lines(source))
 
 
 def load_lines(connection: duckdb.DuckDBPyConnection, raw: str, files: dict[Path, str]) -> None:

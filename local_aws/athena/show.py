@@ -101,7 +101,8 @@ def _partitions(table: "IcebergTable") -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "\\'") + "'"
+    visible = re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\u{ord(match[0]):04x}", text.replace("\\", "\\\\"))
+    return "'" + visible.replace("'", "\\'") + "'"
 
 
 _STATEMENTS = {

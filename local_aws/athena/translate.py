@@ -16,11 +16,15 @@ from sqlglot.schema import MappingSchema
 from local_aws.athena.errors import NotSupported, QueryFailed
 from local_aws.athena.expressions import TIMES
 from local_aws.athena.parse import parse, position
+from local_aws.athena.pruning import prune
 from local_aws.athena.rules import RULES
 from local_aws.athena.rules.numbers import decimal_literal
 from local_aws.athena.supported import check
 from local_aws.athena.tables import CATALOG, Resolve, Table, View
 from local_aws.athena.typecheck import check_types
+
+#: What the query reads: database, table, version, and of an external table the objects.
+Reference = tuple[str, str, str | None, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def translate(query: exp.Expr, sql: str, database: str, resolve: Resolve) -> Que
     if isinstance(query, exp.Values):
         query = exp.select("*").from_(_name_values(query))
     check(query)
-    tables: dict[tuple[str, str, str | None], Table] = {}
+    tables: dict[Reference, Table] = {}
     query = _bind_tables(query, sql, database, resolve, tables)
     _name_columns(query)
     query = _resolve_columns(query, list(tables.values()))
@@ -65,7 +69,7 @@ def _bind_tables(
     sql: str,
     database: str,
     resolve: Resolve,
-    tables: dict[tuple[str, str, str | None], Table],
+    tables: dict[Reference, Table],
     depth: int = 0,
 ) -> exp.Expr:
     """Puts the engine's names in the place of the tables, and their queries in the place of views."""
@@ -94,7 +98,9 @@ def _bind_tables(
             inner = _bind_tables(inner, resolved.sql, resolved.database, resolve, tables, depth + 1)
             node.replace(exp.Subquery(this=inner, alias=alias, joins=joins))
         else:
-            key = (table_database, name, version.sql() if version else None)
+            resolved = prune(resolved, node)
+            objects = tuple(item["uri"] for item in resolved.source.get("objects", ()))
+            key = (table_database, name, version.sql() if version else None, objects)
             tables.setdefault(key, resolved)
             number = list(tables).index(key)
             node.replace(exp.Table(this=exp.to_identifier(f"t{number}"), alias=alias, joins=joins))

@@ -61,6 +61,16 @@ class Athena:
         )
         return name
 
+    def text(self, *files, columns="line string", row_format="", suffix=""):
+        """A table of delimited text over these files' contents, packed ones under a name that says so; its name."""
+        name = f"text_{uuid.uuid4().hex[:8]}"
+        s3 = self.client_of("s3")
+        for number, content in enumerate(files):
+            packed = ".gz" if content[:2] == b"\x1f\x8b" else suffix
+            s3.put_object(Bucket=self.bucket, Key=f"{name}/{number}{packed}", Body=content)
+        self.query(f"create external table {name} ({columns}) {row_format} location 's3://{self.bucket}/{name}/'")
+        return name
+
     def iceberg(self, columns, partitioned=""):
         """An empty Iceberg table with these columns; gives its name."""
         name = f"iceberg_{uuid.uuid4().hex[:8]}"
