@@ -21,6 +21,7 @@ from stedi.report.operator import LakehouseReport
 from stedi.settings import PROJECT, Settings
 from stedi.table_definitions import IncompatibleTablesError, create
 from stedi.tables import JOBS, LANDING_TABLES, SIDE_TABLES, SOURCES, TABLES, WRITTEN_TABLES
+from stedi.unreadable_files import unreadable_files
 
 settings = Settings.from_environment()
 
@@ -79,6 +80,7 @@ curated tables with one Glue job each, and checks them in Athena.
 | `delete_old_handovers` | deletes what the jobs of earlier runs left for each other |
 | `create_tables` | creates the tables of `tables.toml` in Athena; existing ones get new columns |
 | Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
+| `unreadable_files` | finds the landing files that Athena cannot read, which the checks leave out |
 | `checks` | one SQL file each, `include/sql/checks/`; a violation fails the run at once, without retries |
 | `publish_report` | what the run did, for people: `reports/<run id>/index.html` in the bucket, also of a failed run |
 
@@ -135,6 +137,11 @@ name. Running it again changes nothing unless the landing data changed.
 
         return delete_handovers(S3Hook().get_conn(), settings.bucket, keep=running)
 
+    @task(task_id="unreadable_files")
+    def find_unreadable_files() -> dict[str, list[str]]:
+        """Landing table -> its files that Athena cannot read."""
+        return unreadable_files(settings)
+
     def job(table: str) -> GlueJobOperator:
         return glue_job(
             settings,
@@ -181,4 +188,4 @@ name. Running it again changes nothing unless the landing data changed.
     [jobs["customer_trusted"], jobs["accelerometer_trusted"]] >> jobs["customers_curated"]
     jobs["customers_curated"] >> jobs["step_trainer_trusted"]
     [jobs["step_trainer_trusted"], jobs["accelerometer_trusted"]] >> jobs["machine_learning_curated"]
-    jobs["machine_learning_curated"] >> checks >> [publish_report, all_checks_passed]
+    jobs["machine_learning_curated"] >> find_unreadable_files() >> checks >> [publish_report, all_checks_passed]

@@ -7,6 +7,8 @@ from typing import Any, Self
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from airflow.sdk.exceptions import AirflowException
 
+from stedi.settings import Settings
+
 #: A row of a result: text, as Athena writes it, or None for NULL.
 Row = dict[str, Any]
 
@@ -21,6 +23,16 @@ class AthenaQueries:
         self.workgroup = workgroup
         self.poll_seconds = poll_seconds
         self._running: set[str] = set()
+
+    @classmethod
+    def of(cls, settings: Settings, database: str | None = None) -> Self:
+        """Queries with the lakehouse's settings, in its database or another."""
+        return cls(
+            database=database or settings.database,
+            output_location=settings.athena_output,
+            workgroup=settings.athena_workgroup,
+            poll_seconds=settings.poll_seconds,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -79,7 +79,8 @@ class AthenaQualitySensor(BaseSensorOperator):
         explanation = ", ".join(f"{name} {value}" for name, value in figures.items())
         if violations:
             context["ti"].xcom_push(key="return_value", value=result)
-            raise AirflowFailException(f"{check}: {violations} violations ({explanation})")
+            plural = "" if violations == 1 else "s"
+            raise AirflowFailException(f"{check}: {violations} violation{plural} ({explanation})")
         self.log.info("%s: no violations (%s)", check, explanation)
         return PokeReturnValue(is_done=True, xcom_value=result)
 

@@ -77,12 +77,7 @@ def create(tables: Iterable[Table], glue: Any, settings: Settings) -> list[str]:
 
     Raises ``IncompatibleTablesError`` before any table is changed, and AirflowException where a statement fails.
     """
-    with AthenaQueries(
-        database="default",
-        output_location=settings.athena_output,
-        workgroup=settings.athena_workgroup,
-        poll_seconds=settings.poll_seconds,
-    ) as athena:
+    with AthenaQueries.of(settings, database="default") as athena:
         comment = "STEDI step trainer: landing, trusted and curated tables"
         database = f"CREATE DATABASE IF NOT EXISTS {settings.database} COMMENT '{comment}'"
         athena.wait_for_result("create the database", athena.start(database))

@@ -149,11 +149,11 @@ class Job:
         check_rejected(source, read, counts, self.max_rejected, look)
 
     def _write_repaired(self, source: str, values: dict[str, int], counts: list[Count]) -> None:
-        """Replaces in landing_repaired what the jobs read from the files that Athena's JSON reader reads otherwise."""
+        """Replaces in landing_repaired what a plain reader of JSON lines would read otherwise."""
         folder = f"{self.landing_prefix}/landing_repaired/{source}/"
         if values[REPAIRED] or any(count.outcome == REJECTED for count in counts):
-            rows = self._landings[source].repaired_files.withColumn("run_id", F.lit(self.run_id))
-            rows.write.mode("overwrite").json(folder)
+            fields = [F.col(column.name).alias(column.key) for column in TABLES[source].columns]
+            self._landings[source].repaired_files.select("file", *fields).write.mode("overwrite").json(folder)
         else:
             path: Any = self.spark._jvm.org.apache.hadoop.fs.Path(folder)  # type: ignore[union-attr]
             path.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(path, True)

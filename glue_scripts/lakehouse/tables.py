@@ -17,6 +17,9 @@ SQL_TYPES = {
     "count": "bigint",
 }
 
+#: Why a record is rejected in a file that Athena cannot read: a query that opens the file fails.
+DAMAGED_FILE, LINE_TOO_LONG = UNREADABLE = ("damaged_file", "line_too_long")
+
 
 class TablesError(ValueError):
     """tables.toml contradicts itself; the message says where."""
@@ -46,8 +49,10 @@ class Table:
     name: str
     comment: str
     columns: tuple[Column, ...]
-    #: ``iceberg``, ``json`` (an external table of JSON objects) or ``landing`` (one of files as delivered).
+    #: ``iceberg``, or an external table: ``json`` (JSON objects), ``landing`` (files as delivered) or ``text`` (lines).
     format: str = "iceberg"
+    #: The landing table whose files this table shows as lines.
+    lines_of: str = ""
     #: The tables whose records the job of this table judges: each of them gets one outcome.
     inputs: tuple[str, ...] = ()
     #: The job that writes the table, where it is not the one of its own name.
@@ -70,7 +75,7 @@ class Table:
     @property
     def folder(self) -> str:
         """Where the table's files are, below the bucket."""
-        return f"warehouse/{self.name}" if self.format == "iceberg" else self.name
+        return f"warehouse/{self.name}" if self.format == "iceberg" else self.lines_of or self.name
 
 
 def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Table]]:
@@ -83,10 +88,12 @@ def parse(description: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Tab
         ]
         settings = {key: value for key, value in given.items() if key != "fields"}
         _add(tables, sources[source], fields, format="landing", **settings)
+        line = Column("line", "text", "a line as delivered")
+        comment = f"The lines of the files of {sources[source]}, for the checks. Grain: a line"
+        _add(tables, f"{source}_lines", [line], format="text", lines_of=sources[source], comment=comment)
     for name, given in description["tables"].items():
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        parents = settings.pop("inherits", settings.get("inputs", ()))
-        inherited = _inherited(tables, name, tuple(sources.values()) if parents == ("*",) else parents)
+        inherited = _inherited(tables, name, settings.get("inputs", ()))
         for parent in settings.get("inputs", ())[:1]:
             about = {key: getattr(tables[parent], key) for key in ("person", "device", "instant")}
             settings = about | settings

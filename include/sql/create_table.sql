@@ -11,6 +11,9 @@ PARTITIONED BY ({{ table.partitioned_by | join(', ') }})
 {%- endif %}
 LOCATION 's3://{{ lake.bucket }}/{{ table.folder }}/'
 TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet', 'write_compression' = 'zstd')
+{%- elif table.format == 'text' %}
+ROW FORMAT DELIMITED
+LOCATION 's3://{{ lake.bucket }}/{{ table.folder }}/'
 {%- else %}
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
 {%- if table.format == 'landing' %}

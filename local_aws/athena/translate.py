@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects import Athena
 from sqlglot.errors import OptimizeError, UnsupportedError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
@@ -107,6 +108,9 @@ def _bind_tables(
     return query
 
 
+#: The types that functions return: sqlglot's own knowledge, and what it lacks.
+_TYPES = {**Athena.EXPRESSION_METADATA, exp.JSONExtractScalar: {"returns": exp.DType.VARCHAR}}
+
 # --- names ---
 
 
@@ -167,7 +171,7 @@ def _resolve_columns(query: exp.Expr, tables: list[Table]) -> exp.Expr:
         _resolve_having(query, schema)
     except OptimizeError as error:
         raise _unresolved(error) from None
-    return annotate_types(query, schema=schema, dialect="athena")
+    return annotate_types(query, schema=schema, expression_metadata=_TYPES, dialect="athena")
 
 
 def _resolve_having(query: exp.Expr, schema: MappingSchema) -> None:

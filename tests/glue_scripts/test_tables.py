@@ -31,13 +31,9 @@ def test_a_key_of_all_columns_is_written_as_a_star():
     assert described({"watch_trusted": TRUSTED | {"key": ["*"]}})["watch_trusted"].key == ("user", "heartrate")
 
 
-def test_what_inherits_from_a_star_has_the_columns_of_every_source():
-    sources = {"watch": READINGS, "scale": READINGS | {"fields": [{"key": "kg", "kind": "number", "comment": ""}]}}
-    sources["scale"] |= {"person": ""}
-    tables = parse({"sources": sources, "tables": {"any": {"comment": "", "inherits": ["*"], "person": "user"}}})[1]
-    assert tables["any"].column_names == ("user", "heartrate", "kg")
-    landed = {column for table in LANDING_TABLES for column in TABLES[table].column_names}
-    assert landed <= set(TABLES["landing_repaired"].column_names)
+def test_a_source_has_a_table_of_its_lines_over_the_files_of_its_landing_table():
+    lines = described({})["watch_lines"]
+    assert (lines.folder, lines.column_names, lines.format) == ("watch_landing", ("line",), "text")
 
 
 @pytest.mark.parametrize(

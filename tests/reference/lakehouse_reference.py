@@ -47,6 +47,7 @@ WHITE = " \t\r"
 BYTE_ORDER_MARK = "\ufeff"
 MARK_BYTES = BYTE_ORDER_MARK.encode()
 FOLLOWING_LINES = 1_000
+LONGEST_LINE = 32_000_000
 LAST_TIME = 253_402_300_799_999
 
 
@@ -335,10 +336,11 @@ def read_landing(folder: Path, source: str) -> Landing:
             moved = piece.position in begun or "\n" in piece.text or line.startswith(MARK_BYTES) or b"\r" in line[:-1]
             records.append(record._replace(repaired=record.reason is None and (record.repaired or moved)))
             begun.add(piece.position + piece.text.count("\n"))
-        # Hadoop's text files, and with them Athena's, end a line at a carriage return alone, too.
-        line_count += len(lines) + sum(line[:-1].count(b"\r") for line in lines)
         if damaged:
             records.append(Record(file, max(1, len(lines)), reason="damaged_file"))
+        # Athena reads no such file at all. In others it ends a line at a carriage return alone, too.
+        if not damaged and not any(too_long(line) for line in lines):
+            line_count += len(lines) + sum(line[:-1].count(b"\r") for line in lines)
     return Landing(records, line_count)
 
 
@@ -368,15 +370,21 @@ def unzipped(content: bytes) -> tuple[bytes, bool]:
     return bytes(found), False
 
 
-class NotUtf8(str):
-    """A line that is not UTF-8, with its foreign bytes as `\\xNN`."""
+class Unreadable(str):
+    """A line that is rejected as a whole, for the reason that it is."""
+
+
+def too_long(line: bytes) -> bool:
+    return any(len(part) > LONGEST_LINE for part in line.split(b"\r"))
 
 
 def decoded(line: bytes) -> str:
+    if too_long(line):
+        return Unreadable("line_too_long")
     try:
         return line.decode()
     except UnicodeDecodeError:
-        return NotUtf8(line.decode(errors="backslashreplace"))
+        return Unreadable("not_utf8")
 
 
 class Piece(NamedTuple):
@@ -394,8 +402,8 @@ def pieces(lines: list[str]) -> Iterator[Piece]:
     number, at, after_object = 0, 0, False
     while number < len(lines):
         line = lines[number]
-        if isinstance(line, NotUtf8):
-            yield Piece(number + 1, line.removeprefix(BYTE_ORDER_MARK).strip(WHITE), None, "not_utf8")
+        if isinstance(line, Unreadable):
+            yield Piece(number + 1, "", None, str(line))
             number, at, after_object = number + 1, 0, False
             continue
         at = skip_white(line, at, "," if after_object else "")
@@ -438,7 +446,7 @@ def following(lines: list[str], number: int) -> list[str]:
     """The lines that may belong to an object that is not complete on its first one."""
     found = []
     for line in lines[number + 1 : number + 1 + FOLLOWING_LINES]:
-        if isinstance(line, NotUtf8) or line[skip_white(line, 0, "") :].startswith("{"):
+        if isinstance(line, Unreadable) or line[skip_white(line, 0, "") :].startswith("{"):
             break
         found.append(line)
     return found

@@ -44,12 +44,7 @@ class LakehouseReport(BaseOperator):
 
     @cached_property
     def _athena(self) -> AthenaQueries:
-        return AthenaQueries(
-            database=self.settings.database,
-            output_location=self.settings.athena_output,
-            workgroup=self.settings.athena_workgroup,
-            poll_seconds=self.settings.poll_seconds,
-        )
+        return AthenaQueries.of(self.settings)
 
     def execute(self, context: Context) -> dict[str, str]:
         run_id, params, ti, now = context["run_id"], dict(context["params"]), context["ti"], datetime.now(UTC)

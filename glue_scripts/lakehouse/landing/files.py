@@ -10,7 +10,7 @@ from lakehouse.landing.fast import ARROW_TYPES, FastReader, SimpleLines
 from lakehouse.landing.gzipped import DamagedFileError, inflated
 from lakehouse.landing.lines import BYTE_ORDER_MARK, Line, Piece, line_of, pieces
 from lakehouse.landing.values import RecordConverter, RejectedError
-from lakehouse.tables import TABLES
+from lakehouse.tables import DAMAGED_FILE, TABLES, UNREADABLE
 
 #: What is known of a record beside its fields.
 OUTCOME_COLUMNS = {
@@ -18,7 +18,9 @@ OUTCOME_COLUMNS = {
     "position": pa.int64(),  # number of the line on which the record starts, from 1
     "reason": pa.string(),  # why it is rejected; null: it is used
     "repaired": pa.bool_(),  # a plain reader of JSON lines would read it otherwise, or not at all
-    "lines": pa.int64(),  # of the file: in one row of each file, which is no record and has nothing else
+    # Of the file, as Athena counts them: none if it cannot read it. In one row of each file, which is no record and has
+    # nothing else.
+    "lines": pa.int64(),
 }
 _ROWS_OF_A_BATCH = 10_000
 
@@ -47,16 +49,18 @@ class FileReader:
     def read(self, file: str, chunks: Iterable[pa.Array]) -> Iterator[Row | pa.RecordBatch]:
         """Reads a file from its lines, which come without line feeds, as arrays of bytes. ``DamagedFileError`` from
         among them ends the file."""
-        lines = _Lines(chunks, self._fast)
+        lines, unreadable = _Lines(chunks, self._fast), False
         for piece in pieces(lines):
             if piece is None:
                 while lines.simple:
                     yield self._batch(file, *lines.simple.pop())
             else:
+                unreadable |= piece.reason in UNREADABLE
                 yield self._row(file, piece)
         if lines.damaged:
-            yield self._row(file, Piece(max(1, lines.begun), None, "damaged_file"))
-        yield (*self._no_values, file, None, None, None, lines.begun + lines.lone_returns)
+            unreadable = True
+            yield self._row(file, Piece(max(1, lines.begun), None, DAMAGED_FILE))
+        yield (*self._no_values, file, None, None, None, 0 if unreadable else lines.begun + lines.lone_returns)
 
     def read_content(self, file: str, content: bytes) -> Iterator[Row | pa.RecordBatch]:
         """Reads a file from all of its bytes; one that ends in .gz is decompressed."""

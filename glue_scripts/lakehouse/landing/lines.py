@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lakehouse.landing.values import WHITE, Object, complete_value
+from lakehouse.tables import LINE_TOO_LONG
 
 BYTE_ORDER_MARK = "\ufeff"
 _FOLLOWING_LINES = 1_000  # at most so many lines continue an object after the one on which it starts
@@ -38,7 +39,7 @@ def line_of(number: int, raw: bytes) -> Line:
     """The line with these bytes."""
     # For Athena, a carriage return ends a line too.
     if len(raw) > LONGEST_LINE and any(len(part) > LONGEST_LINE for part in raw.split(b"\r")):
-        return Line(number, "", "line_too_long")
+        return Line(number, "", LINE_TOO_LONG)
     try:
         text = raw.decode()
     except UnicodeDecodeError:

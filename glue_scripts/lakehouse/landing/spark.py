@@ -37,11 +37,11 @@ class Landing(NamedTuple):
     used: DataFrame
     #: The others: LOCATION and reason.
     rejected: DataFrame
-    #: source, file, the table's columns: the used records of those files in which a record was repaired or rejected.
-    #: What Athena's JSON reader finds in them is not what was read here.
+    #: file, the table's columns: the used records of those files in which a record was repaired or rejected. What a
+    #: plain reader of JSON lines finds in them is not what was read here.
     repaired_files: DataFrame
     #: A row for each reason, and one with null for the used records: reason, read (records), repaired (records), lines
-    #: (of the files, blank ones too, as Athena counts them; the sum over all rows).
+    #: (of the files, blank ones too, as Athena counts them: none of a file that it cannot read; the sum over all rows).
     counts: DataFrame
 
 
@@ -64,9 +64,7 @@ def _landing(table: str, rows: DataFrame) -> Landing:
     return Landing(
         used=used,
         rejected=rows.where(F.col("reason").isNotNull()).select(*LOCATION, "reason"),
-        repaired_files=used.join(odd_files, on="file", how="left_semi").select(
-            F.lit(table).alias("source"), "file", *columns(table)
-        ),
+        repaired_files=used.join(odd_files, on="file", how="left_semi").select("file", *columns(table)),
         counts=rows.groupBy("reason").agg(
             F.count("position").alias("read"),
             F.count_if("repaired").alias("repaired"),

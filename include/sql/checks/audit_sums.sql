@@ -1,9 +1,8 @@
+{% from 'rules/records.sql' import lines, odd_files, unreadable_figure with context -%}
 -- Nothing disappears. For each job and source, the records read are the sum over their outcomes. What was read from a
 -- landing table is what Athena itself counts there: in lines, and in records, those rejected at reading included. Ready
 -- when all jobs have written their figures.
-with {% include 'rules/landing.sql' %},
-
-figures as (
+with figures as (
   select
     job,
     source,
@@ -21,16 +20,33 @@ outcomes as (
   group by job, source
 ),
 
+{% for table in lake.landing -%}
+{{ table }}_lines as (
+  {{ lines(table) }}
+),
+
+{{ table }}_odd_files as (
+  {{ odd_files(table) }}
+),
+
+{% endfor -%}
+
 landed as (
   {% for table in lake.landing -%}
   select
     '{{ table }}' as source,
-    (select count(*) from {{ lake.database }}.{{ table }}) as lines,
-    (select count(*) from {{ table | replace('_landing', '_records') }})
+    count(*) as lines,
+    count_if(o.path is null and trim(l.line) <> '')
       + (
-        select count(*) from {{ lake.database }}.landing_quarantine
-        where source = '{{ table }}' and reason not in ('owner_unknown', 'owner_ambiguous')
+        select count(*) from {{ lake.database }}.landing_repaired as r
+        where r."$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
+      )
+      + (
+        select count(*) from {{ lake.database }}.landing_quarantine as q
+        where q.source = '{{ table }}' and q.reason not in ('owner_unknown', 'owner_ambiguous')
       ) as records
+  from {{ table }}_lines as l
+  left join {{ table }}_odd_files as o on o.path = l.path
   {% if not loop.last %}union all{% endif %}
   {% endfor -%}
 ),
@@ -55,4 +71,5 @@ select
   count_if(other_records_landed) as other_records_landed,
   count_if(other_lines_landed) as other_lines_landed,
   sum(records_read) as records_read
+  {{- unreadable_figure() }}
 from sums

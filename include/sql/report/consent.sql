@@ -1,6 +1,14 @@
+{% from 'rules/agreed.sql' import agreed with context -%}
+{% from 'rules/records.sql' import records with context -%}
 -- On each day (since 1970, UTC), how many people were first registered, and how many of those who share their data for
 -- research now agreed to it.
-with {% include 'rules/people.sql' %},
+with customer_records as (
+  {{ records('customer_landing', ['registrationdate', 'lastupdatedate', 'sharewithresearchasofdate']) }}
+),
+
+agreed as (
+  {{ agreed('customer_records') }}
+),
 
 registered as (
   select person, min(registrationdate) as registered_at

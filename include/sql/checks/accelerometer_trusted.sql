@@ -1,0 +1,29 @@
+{% from 'rules/agreed.sql' import agreed with context -%}
+{% from 'rules/columns.sql' import person with context -%}
+{% from 'rules/compare.sql' import compare with context -%}
+{% from 'rules/ready.sql' import ready with context -%}
+{% from 'rules/records.sql' import records, unreadable_figure with context -%}
+-- accelerometer_trusted, from accelerometer_lines and customer_trusted: each different reading of the trusted customers
+-- once. A row too many, too few or with another value is a violation.
+with customers as (
+  select {{ person('customer_trusted', 'c') }} as person, c.lastupdatedate, c.sharewithresearchasofdate
+  from {{ lake.database }}.customer_trusted as c
+),
+
+agreed as (
+  {{ agreed('customers') }}
+),
+
+expected as (
+  select readings.*
+  from (
+    {{ records('accelerometer_landing') }}
+  ) as readings
+  inner join agreed on agreed.person = readings.person
+  {% if params.consent_policy == 'reading_time' %}where readings."timestamp" >= agreed.consented_at{% endif %}
+),
+
+{{ compare('accelerometer_trusted', once=true) }}
+
+select {{ ready('accelerometer_trusted') }} as ready, violations, found, expected {{- unreadable_figure() }}
+from compared

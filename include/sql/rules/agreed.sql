@@ -1,0 +1,16 @@
+{#- (person, consented_at) of everybody who agreed to research: a person's latest record decides, of two at the same
+    instant the one without consent, or with the later. records: the name of customer records with their person. -#}
+{%- macro agreed(records) -%}
+select person, sharewithresearchasofdate as consented_at
+from (
+  select
+    person,
+    sharewithresearchasofdate,
+    row_number() over (
+      partition by person
+      order by lastupdatedate desc, sharewithresearchasofdate desc nulls first
+    ) as age
+  from {{ records }}
+) as latest
+where age = 1 and sharewithresearchasofdate > 0
+{%- endmacro -%}

@@ -1,0 +1,69 @@
+{#- The records in the landing files, as Athena reads them: line by line, with its JSON functions. In files with a repaired
+    or rejected record other objects are meant than there are lines, and landing_repaired has those. Files that Athena
+    cannot read fail a query that opens them: unreadable_files (a task of the DAG) found them, and only constants keep
+    Athena from opening them. -#}
+
+{#- The value of a field in a line, as the jobs read it; null where it is absent. -#}
+{%- macro value(column) -%}
+{%- set text = "json_extract_scalar(line, '$." ~ column.key ~ "')" -%}
+{%- if column.kind == 'text' and column.required -%} {{ text }}
+{%- elif column.kind == 'text' -%} case when regexp_like({{ text }}, '[^ \t\r\n]') then {{ text }} end
+{%- elif column.kind == 'consent' -%} nullif(try_cast({{ text }} as bigint), 0)
+{%- elif column.kind == 'number' -%} try_cast({{ text }} as double) + 0e0 {#- -0.0 is 0.0 #}
+{%- else -%} try_cast({{ text }} as {{ column.sql_type }})
+{%- endif -%}
+{%- endmacro -%}
+
+{#- The paths of a landing table's files that Athena cannot read, as a list of literals; empty where there are none. -#}
+{%- macro unreadable(table) -%}
+{%- for path in (ti.xcom_pull(task_ids='unreadable_files') or {}).get(table, []) -%}
+{{ ', ' if not loop.first }}'{{ path | replace("'", "''") }}'
+{%- endfor -%}
+{%- endmacro -%}
+
+{#- A figure that names all of them; nothing where there are none. -#}
+{%- macro unreadable_figure() -%}
+{%- set paths = (ti.xcom_pull(task_ids='unreadable_files') or {}).values() | sum(start=[]) -%}
+{%- if paths -%}, '{{ paths | join(', ') | replace("'", "''") }}' as unreadable_files{%- endif -%}
+{%- endmacro -%}
+
+{#- Those files of a landing table whose records are in landing_repaired or in landing_quarantine: path. -#}
+{%- macro odd_files(table) -%}
+select concat('s3://{{ lake.bucket }}/{{ table }}/', json_extract_scalar(line, '$.file')) as path
+from {{ lake.database }}.landing_repaired
+where "$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
+union
+select concat('s3://{{ lake.bucket }}/{{ table }}/', file) as path
+from {{ lake.database }}.landing_quarantine
+where source = '{{ table }}' and reason not in ('owner_unknown', 'owner_ambiguous')
+{%- endmacro -%}
+
+{#- The lines of a landing table's files that Athena can read: line, path. -#}
+{%- macro lines(table) -%}
+{%- set constants = unreadable(table) -%}
+select line, "$path" as path
+from {{ lake.database }}.{{ table | replace('_landing', '_lines') }}
+{% if constants %}where "$path" not in ({{ constants }}){% endif %}
+{%- endmacro -%}
+
+{#- The usable records of a landing table: its columns, or those that are named; and person, if it has one, trimmed and
+    in lower case. -#}
+{%- macro records(table, names=none) -%}
+{%- set description = lake.tables[table] -%}
+select
+  {%- for column in description.columns %}
+  {%- if column.name == description.person %}
+  lower(trim({{ value(column) }})) as person,
+  {%- endif %}
+  {%- endfor %}
+  {%- for column in description.columns if names is none or column.name in names %}
+  {{ value(column) }} as "{{ column.name }}"{{ ',' if not loop.last }}
+  {%- endfor %}
+from (
+  select line from ({{ lines(table) }}) as readable
+  where trim(line) <> '' and path not in ({{ odd_files(table) }})
+  union all
+  select line from {{ lake.database }}.landing_repaired
+  where "$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
+) as used
+{%- endmacro -%}
