@@ -1,31 +1,9 @@
-"""Arrays, maps and JSON."""
+"""Arrays and maps."""
 
 from sqlglot import exp
 
 from local_aws.athena.errors import NotSupported
 from local_aws.athena.expressions import ARRAYS, INTEGERS, call, duck, failure, has_type, message
-from local_aws.athena.jsontext import NUMBERS, QUOTED
-
-
-def json_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
-    path = exp.Literal.string(node.expression.sql(dialect="duckdb").strip("'"))
-    quoted = duck(
-        "json_extract_string(regexp_replace(:j || ' ', :n, :q, 'g')[:-4], :p)",
-        j=node.this,
-        p=path,
-        n=exp.Literal.string(NUMBERS),
-        q=exp.Literal.string(QUOTED),
-    )
-    # DuckDB writes numbers anew (1.5 for 1.50), but not texts: where it may matter, they are made texts first
-    return duck(
-        "CASE WHEN json_valid(:j) THEN CASE json_type(:j, :p) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
-        "WHEN 'NULL' THEN NULL WHEN 'DOUBLE' THEN :t WHEN 'BIGINT' THEN "
-        "CASE WHEN contains(:j, '-0') THEN :t ELSE json_extract_string(:j, :p) END "
-        "ELSE json_extract_string(:j, :p) END END",
-        j=node.this,
-        p=path,
-        t=quoted,
-    )
 
 
 def sequence(node: exp.GenerateSeries) -> exp.Expr:
