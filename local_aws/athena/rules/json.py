@@ -26,6 +26,14 @@ _VALUE = rf"(?:{_STRING}|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|tr
 _BLANK = r"[ \t\r\n]*"
 _MEMBER = rf"{_STRING}{_BLANK}:{_BLANK}{_VALUE}{_BLANK}"
 FLAT = rf"{_BLANK}\{{{_BLANK}(?:{_MEMBER}(?:,{_BLANK}{_MEMBER})*)?\}}{_BLANK}"
+#: The same with keys and values that DuckDB writes as Java does.
+_KEY = r'"[ !#-\[\]-~]*"'
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,6})\.[0-9]{1,3}|-?[1-9][0-9]{0,6}\.[0-9]{1,8}|0|-?[1-9][0-9]{0,17}"
+_BASIC = r'"[^"\\\x00-\x1f\x{10000}-\x{10ffff}]*"'
+_ALIKE = rf"{_KEY}{_BLANK}:{_BLANK}(?:{_BASIC}|{_NUMBER}|true|false|null){_BLANK}"
+_SIMPLE = rf"{_BLANK}\{{{_BLANK}(?:{_ALIKE}(?:,{_BLANK}{_ALIKE})*)?\}}{_BLANK}"
+#: An object's keys in order, each with its value.
+_ENTRIES = "list_sort(list_zip(json_keys(:j), json_extract(:j, '$.*')))"
 #: What DuckDB takes for JSON and Trino does not: a comma at the end, and names of numbers.
 _LENIENT = rf"(?i),{_BLANK}[\]}}]|(?:^|[ \t\r\n:,\[-])(?:nan|inf)"
 #: The text of a number that DuckDB writes anew (1.50 as 1.5).
@@ -72,7 +80,11 @@ def extract(node: exp.JSONExtract) -> exp.Expr:
 def parse(node: exp.ParseJSON) -> exp.Expr:
     if not has_type(node.this, TEXTS):
         raise NotSupported("json_parse of what is not evidently a text")
-    return typed(_call(node, "parse", node.this), "json")
+    members = f"""list_transform({_ENTRIES}, lambda entry: '"' || entry[1] || '":' || entry[2])"""
+    text = f"CAST('{{' || array_to_string({members}, ',') || '}}' AS JSON)"
+    result = typed(_if_simple(node.this, text, _call(node, "parse", node.this)), "json")
+    result.meta["parsed"] = node.this.copy()  # for a CAST of it
+    return result
 
 
 def format_(node: exp.JSONFormat) -> exp.Expr:
@@ -109,7 +121,23 @@ def cast(node: exp.Cast) -> exp.Expr:
         name = "to_array"
     else:
         raise NotSupported(f"CAST of json to {target.sql(dialect='athena').lower()}")
-    return typed(_call(node, name, node.this), target.copy())
+    result = _call(node, name, node.this)
+    parsed = node.this.meta.get("parsed")
+    if name == "to_map" and parsed is not None:
+        result = _if_simple(parsed, f"map_from_entries({_ENTRIES})", result)
+    return typed(result, target.copy())
+
+
+def _if_simple(text: exp.Expr, simple: str, other: exp.Expr) -> exp.Expr:
+    """DuckDB's own way for a text that is one simple object without repeated keys, the other for the rest."""
+    distinct = "len(list_distinct(json_keys(:j))) = len(json_keys(:j))"
+    return duck(
+        f"CASE WHEN CASE WHEN regexp_full_match(:j, :simple) THEN {distinct} ELSE false END THEN {simple} "
+        "ELSE :other END",
+        j=text,
+        simple=exp.Literal.string(_SIMPLE),
+        other=other,
+    )
 
 
 def _steps(path: exp.Expr) -> list[str]:
