@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from local_aws.athena import regexps
+from local_aws.athena import jsonvalues, regexps
 from local_aws.athena.errors import END_OF_MESSAGE
 from local_aws.athena.json_lines import create_json
 from local_aws.athena.quoting import literal, name, text
@@ -121,6 +121,8 @@ def run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str,
         files = [file for source in job["sources"] for file in create_source(connection, source, job)]
         if regexps.PREFIX in job["sql"].lower():
             regexps.register(connection)
+        if jsonvalues.PREFIX in job["sql"].lower():
+            jsonvalues.register(connection)
         lock(connection, job["locations"], files)
         connection.execute(job["sql"])
         result = write_arrow(connection, job) if job["arrow"] else write_rows(connection, job)

@@ -24,6 +24,7 @@ _FAMILIES = {
     **dict.fromkeys(ARRAYS, "array"),
     exp.DType.BOOLEAN: "boolean",
     exp.DType.MAP: "map",
+    exp.DType.JSON: "json",
 }
 _TRINO_NAMES = {"INT": "integer", "TEXT": "varchar", "FLOAT": "real", "TIMESTAMPTZ": "timestamp with time zone"}
 _WRAPPERS = exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls

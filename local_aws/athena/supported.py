@@ -3,6 +3,7 @@
 from sqlglot import exp
 
 from local_aws.athena.errors import NotSupported, QueryFailed
+from local_aws.athena.rules.json import FUNCTIONS
 
 #: Nodes whose meaning survives the translation as they are, or through a rule of ``rules``.
 _ALLOWED = {
@@ -25,6 +26,7 @@ _ALLOWED = {
     *(exp.RegexpExtract, exp.RegexpReplace, exp.UnixToTime, exp.TimeToUnix, exp.Date, exp.TimestampTrunc),
     *(exp.DateTrunc, exp.DateAdd, exp.DateDiff, exp.TimeToStr, exp.CurrentTimestamp, exp.CurrentDate, exp.RowNumber),
     *(exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue),
+    *(exp.JSONExtract, exp.ParseJSON, exp.JSONFormat, exp.MapKeys),
     *(exp.JSONExtractScalar, exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript),
     *(exp.GenerateSeries, exp.ArraySize, exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.Extract),
     *(exp.Sqrt, exp.Ln, exp.Radians, exp.Degrees, exp.Sign, exp.IsNan, exp.StddevPop, exp.VariancePop),
@@ -38,7 +40,7 @@ _EXTRACTED = {"SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YE
 def check(query: exp.Expr) -> None:
     """Raises ``NotSupported`` at the first thing in the query that is not known to mean the same here."""
     for node in query.walk():
-        if type(node) not in _ALLOWED:
+        if type(node) not in _ALLOWED and not (isinstance(node, exp.Anonymous) and node.name.lower() in FUNCTIONS):
             raise _refused(node)
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
             raise _refused(node.this)

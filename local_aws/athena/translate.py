@@ -19,10 +19,43 @@ from local_aws.athena.expressions import TIMES
 from local_aws.athena.parse import parse, position
 from local_aws.athena.pruning import prune
 from local_aws.athena.rules import RULES
+from local_aws.athena.rules.json import FUNCTIONS
 from local_aws.athena.rules.numbers import decimal_literal
 from local_aws.athena.supported import check
 from local_aws.athena.tables import CATALOG, Resolve, Table, View
 from local_aws.athena.typecheck import check_types
+
+#: How sqlglot's own types of expressions are completed.
+_TYPES: dict[type[exp.Expr], dict[str, Any]] = {
+    **Athena.EXPRESSION_METADATA,
+    exp.JSONExtractScalar: {"returns": exp.DType.VARCHAR},
+    exp.JSONExtract: {"returns": exp.DType.JSON},
+    exp.JSONFormat: {"returns": exp.DType.VARCHAR},
+    exp.Try: {"annotator": lambda annotator, node: annotator._annotate_by_args(node, "this")},
+    exp.Bracket: {"annotator": lambda annotator, node: _annotate_element(annotator, node)},
+    exp.MapKeys: {"annotator": lambda annotator, node: annotator._set_type(node, _type_of_keys(node))},
+    exp.Anonymous: {"annotator": lambda annotator, node: annotator._set_type(node, _type_of_call(node))},
+}
+
+
+def _type_of_call(node: exp.Anonymous) -> exp.DataType | None:
+    kind = FUNCTIONS.get(node.name.lower())
+    return exp.DataType.build(kind) if kind else None
+
+
+def _annotate_element(annotator: Any, node: exp.Bracket) -> exp.Expr:
+    kind = node.this.type
+    if kind is not None and kind.this == exp.DType.MAP and kind.expressions:
+        return annotator._set_type(node, kind.expressions[1].copy())  # type: ignore[no-any-return]
+    return annotator._annotate_bracket(node)  # type: ignore[no-any-return]
+
+
+def _type_of_keys(node: exp.MapKeys) -> exp.DataType | None:
+    kind = node.this.type
+    if kind is None or kind.this != exp.DType.MAP:
+        return None
+    return exp.DataType(this=exp.DType.ARRAY, expressions=[kind.expressions[0].copy()], nested=True)
+
 
 #: What the query reads: database, table, version, and of an external table the objects.
 Reference = tuple[str, str, str | None, tuple[str, ...]]
@@ -108,9 +141,6 @@ def _bind_tables(
     return query
 
 
-#: The types that functions return: sqlglot's own knowledge, and what it lacks.
-_TYPES = {**Athena.EXPRESSION_METADATA, exp.JSONExtractScalar: {"returns": exp.DType.VARCHAR}}
-
 # --- names ---
 
 
@@ -171,7 +201,7 @@ def _resolve_columns(query: exp.Expr, tables: list[Table]) -> exp.Expr:
         _resolve_having(query, schema)
     except OptimizeError as error:
         raise _unresolved(error) from None
-    return annotate_types(query, schema=schema, expression_metadata=_TYPES, dialect="athena")
+    return annotate_types(query, schema=schema, dialect="athena", expression_metadata=_TYPES)
 
 
 def _resolve_having(query: exp.Expr, schema: MappingSchema) -> None:

@@ -70,8 +70,13 @@ def check_types(node: exp.Expr) -> None:
             _must_agree(node.key.upper(), left, right)
     if isinstance(node, exp.Coalesce | exp.Greatest | exp.Least):
         _must_agree(node.key, node.this, *node.expressions)
-    if isinstance(node, _ORDERING) and has_type(node.this, NESTED):
+    if isinstance(node, _ORDERING) and has_type(node.this, NESTED | {exp.DType.JSON}):
         raise NotSupported(f"{node.key} of {type_name(node.this)}")
+    if (
+        isinstance(node, exp.LT | exp.LTE | exp.GT | exp.GTE | exp.Between | exp.Ordered)
+        and family(node.this) == "json"
+    ):
+        raise QueryFailed("TYPE_MISMATCH: line 1:1: Values of type json have no order")
     if isinstance(node, exp.Group) and any(has_type(key, {exp.DType.MAP}) for key in node.expressions):
         raise NotSupported("GROUP BY a map")
 

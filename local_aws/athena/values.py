@@ -24,6 +24,7 @@ _ATHENA_TYPES = {
     "float": ("float", 17, 0),
     "double": ("double", 17, 0),
     "varchar": ("varchar", 2147483647, 0),
+    "json": ("json", 0, 0),
     "blob": ("varbinary", 1073741824, 0),
     "date": ("date", 0, 0),
     "timestamp": ("timestamp", 3, 0),
@@ -42,6 +43,8 @@ class UnprintableType(Exception):
 
 def column_info(name: str, duck_type: DuckDBPyType) -> dict[str, Any]:
     """One column as ``ResultSetMetadata.ColumnInfo`` describes it; raises ``UnprintableType``."""
+    if str(duck_type) == "JSON":
+        return _info(name, *_ATHENA_TYPES["json"])
     if duck_type.id == "decimal":
         (_, precision), (_, scale) = duck_type.children
         return _info(name, "decimal", precision, scale)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from local_aws.athena.rules import casts, comparisons, nested, numbers, texts, times
+from local_aws.athena.rules import casts, comparisons, json, nested, numbers, texts, times
 
 Rule = Callable[..., exp.Expr]
 
@@ -69,8 +69,13 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Nullif: comparisons.nullif,
     exp.Case: comparisons.case,
     exp.ArrayContains: comparisons.contains,
-    # arrays, maps, JSON
-    exp.JSONExtractScalar: nested.json_scalar,
+    # JSON
+    exp.JSONExtractScalar: json.scalar,
+    exp.JSONExtract: json.extract,
+    exp.ParseJSON: json.parse,
+    exp.JSONFormat: json.format_,
+    exp.Anonymous: json.function,
+    # arrays, maps
     exp.GenerateSeries: nested.sequence,
     exp.ArraySize: nested.cardinality,
     exp.Bracket: nested.element_at,

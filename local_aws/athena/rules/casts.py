@@ -21,6 +21,7 @@ from local_aws.athena.expressions import (
     type_name,
     typed,
 )
+from local_aws.athena.rules import json
 from local_aws.athena.rules.times import ZONED, precision, rounded, zoned_literal
 
 #: The texts that Trino casts to a type; DuckDB takes more.
@@ -46,6 +47,8 @@ def cast(node: exp.Cast) -> exp.Expr:
         return node
     if value.type is None or value.type.this == exp.DType.UNKNOWN:
         raise NotSupported("CAST of a value whose type is not evident")
+    if has_type(value, json.JSON):
+        return json.cast(node)
     if kind in TEXTS:
         return _to_text(node)
     if kind in TIMESTAMPS:

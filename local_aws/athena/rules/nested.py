@@ -1,32 +1,9 @@
-"""Arrays, maps and JSON."""
+"""Arrays and maps."""
 
 from sqlglot import exp
 
 from local_aws.athena.errors import NotSupported
-from local_aws.athena.expressions import ARRAYS, FLOATS, INTEGERS, call, duck, failure, has_type, message
-from local_aws.athena.jsontext import NUMBERS, QUOTED
-
-
-def json_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
-    parts = {"j": node.this, "p": exp.Literal.string(node.expression.sql(dialect="duckdb").strip("'"))}
-    cast = node.parent
-    if isinstance(cast, exp.Cast) and has_type(cast, INTEGERS | FLOATS):
-        # Of a number that DuckDB writes anew (1.50 as 1.5), the value is the same.
-        return duck("TRY(json_extract_string(json_value(:j, :p), '$'))", **parts)
-    quoted = duck(
-        "json_extract_string(regexp_replace(:j || ' ', :n, :q, 'g')[:-4], :p)",
-        **parts,
-        n=exp.Literal.string(NUMBERS),
-        q=exp.Literal.string(QUOTED),
-    )
-    # Texts stay as they are. Where a number may be written anew, all numbers are made texts first.
-    return duck(
-        "TRY(CASE WHEN starts_with(json_value(:j, :p), '\"') THEN json_extract_string(json_value(:j, :p), '$') "
-        "WHEN contains(json_value(:j, :p), '.') OR (json_value(:j, :p) = '0' AND contains(:j, '-0')) THEN :t "
-        "ELSE CAST(json_value(:j, :p) AS VARCHAR) END)",
-        **parts,
-        t=quoted,
-    )
+from local_aws.athena.expressions import ARRAYS, INTEGERS, call, duck, failure, has_type, message
 
 
 def sequence(node: exp.GenerateSeries) -> exp.Expr:

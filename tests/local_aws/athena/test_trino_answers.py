@@ -1,6 +1,7 @@
 """What the local Athena answers is what Trino 414 answers to the same statement, or it refuses by name.
 
 ``trino_answers.jsonl`` has the statements and answers: names, types and rows as Athena prints them, or an error.
+``trino_json.jsonl`` has what JSON functions make of texts, most of them malformed.
 """
 
 import json
@@ -10,13 +11,15 @@ from pathlib import Path
 import pytest
 from sqlglot import exp
 
-from local_aws.athena import engine, regexps
+from local_aws.athena import engine, jsonvalues, regexps
 from local_aws.athena.errors import MalformedQuery, NotSupported, QueryFailed
 from local_aws.athena.parse import parse
 from local_aws.athena.translate import translate
 from local_aws.athena.values import UnprintableType, column_info, formatter
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("trino_answers.jsonl").read_text().splitlines()]
+
+JSON_EXPRESSIONS, *JSON_CASES = map(json.loads, Path(__file__).with_name("trino_json.jsonl").read_text().splitlines())
 
 _DIGITS = "whether Athena prints milliseconds of a timestamp(0) is not known; tables have timestamp(3) or (6)"
 EXCEPTIONS = {
@@ -37,6 +40,7 @@ def connection(tmp_path_factory):
     job = {"endpoint": "http://127.0.0.1:9", "memory": "1GB", "spill": spill, "key": "k", "region": "us-east-1"}
     engine.configure(connection, job)
     regexps.register(connection)
+    jsonvalues.register(connection)
     engine.lock(connection, [])
     return connection
 
@@ -115,6 +119,17 @@ def test_no_answer_is_another_than_trinos(connection):
     assert outcomes["answered"] >= ANSWERED and outcomes["refused"] <= REFUSED, f"{outcomes}\n" + "\n".join(refused)
 
 
+@pytest.mark.parametrize("case", JSON_CASES, ids=lambda case: case["text"][:30])
+def test_json_functions_read_a_text_as_far_as_trino_does(connection, case):
+    text = case["text"].replace("'", "''")
+    for expression, expected in zip(JSON_EXPRESSIONS["expressions"], case["answers"], strict=True):
+        try:
+            got = answer(connection, f"select {expression} from (values '{text}') as t(x)")[2][0][0]
+        except QueryFailed as error:
+            got = f"error: {str(error).split(':')[0]}"
+        assert got == expected, expression
+
+
 #: Beyond the statements that Trino was asked: what follows from its rules.
 @pytest.mark.parametrize(
     ("expression", "value"),
@@ -169,6 +184,28 @@ def test_no_answer_is_another_than_trinos(connection):
         ("regexp_like(x, '(?<=a)' || x) from (values 'b') as t(x)", "false"),
         ('json_extract_scalar(\'{"a": -0, "b": "1"}\', \'$.a\')', "-0"),
         ("json_extract_scalar('[\"x\\\"1\", 0.10]', '$[1]')", "0.10"),
+        ('json_extract_scalar(\'{"b": "1.0", "a": "1.0"}\', \'$.b\')', "1.0"),
+        ('json_extract_scalar(\'{"o": {"a": 1.0}, "a": 1.00}\', \'$.a\')', "1.00"),
+        ('json_extract_scalar(\'{"o": {"a": 1.0}, "a": 1.00}\', \'$.o.a\')', "1.0"),
+        ('json_extract_scalar(\'{"x": "\\"a\\":2.50", "a": 1.00}\', \'$.a\')', "1.00"),
+        ("json_extract_scalar('{\"a\": \"{1\"}', '$.a')", "{1"),
+        ('json_extract_scalar(\'{"o": [], "a": "{1"}\', \'$.a\')', "{1"),
+        ('json_extract_scalar(\'{"a": {"b": 1}, "a": {"c": 2}}\', \'$.a.c\')', None),
+        ("cast(json_extract_scalar('{\"a\": 5}', '$.a') as bigint) + 1", "6"),
+        ("try(cast(json_extract_scalar('{\"a\": \"x\"}', '$.a') as bigint))", None),
+        ("try(json_parse('x'))", None),
+        ("coalesce(try(json_parse(x)), json_parse('1')) from (values '{') as t(x)", "1"),
+        ("try(cast(json_parse('[1]') as map(varchar, json)))", None),
+        ("json_parse('{\"a\":1.50}') = json_parse('{\"a\":1.5}')", "true"),
+        ('map_keys(cast(json_parse(\'{"b":1,"a":2}\') as map(varchar, json)))', "[a, b]"),
+        (
+            'json_format(element_at(cast(json_parse(\'{"b":{"z":1.50,"y":2}}\') as map(varchar, json)), \'b\'))',
+            '{"y":2,"z":1.5}',
+        ),
+        ("cardinality(cast(json_parse('{\"a\":1}') as map(varchar, json)))", "1"),
+        ("json_array_get('[1.50,-0]', -2)", "1.50"),
+        ("cast(json_parse('\"5\"') as varchar)", "5"),
+        ("cast(json_parse('null') as varchar)", None),
         ("json_extract_scalar('{\"a\": 123456789012345678901234567890}', '$.a')", "123456789012345678901234567890"),
     ],
 )
@@ -180,6 +217,13 @@ def test_an_expression_means_what_it_means_in_trino(connection, expression, valu
     ("expression", "reason"),
     [
         ("contains(array[1], 'a')", "TYPE_MISMATCH"),
+        ("json_parse('1') = '1'", "TYPE_MISMATCH"),
+        ("json_parse('1') < json_parse('2')", "TYPE_MISMATCH"),
+        ("json_parse('{')", "INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: '{'"),
+        ("cast(json_extract('{\"b\":1,\"b\":2}', '$') as map(varchar, json))", "Duplicate keys are not allowed"),
+        ("cast(json_parse('1') as bigint)", "NOT_SUPPORTED: CAST of json to bigint"),
+        ("json_extract_scalar('{}', '$.a-b')", "NOT_SUPPORTED: the JSON path"),
+        ("json_extract_scalar('{}', '$[-1]')", "NOT_SUPPORTED: a negative index"),
         ("array[1] || 'a'", "TYPE_MISMATCH"),
         ("k as g from (values 1) as t(k) group by k having g > 0", "COLUMN_NOT_FOUND: line 1:1: Column 'g'"),
         ("element_at(array[1, 2], 0)", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),

@@ -1,0 +1,170 @@
+"""JSON: what DuckDB does as Trino is left to it, for the rest it calls the functions of ``jsonvalues``."""
+
+import json
+import re
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.jsonpath import parse as parse_path
+
+from local_aws.athena.errors import NotSupported
+from local_aws.athena.expressions import TEXTS, call, duck, has_type, typed
+from local_aws.athena.jsonvalues import PREFIX
+
+#: Functions that sqlglot does not know, and their types.
+FUNCTIONS = {
+    "json_size": "bigint",
+    "json_array_length": "bigint",
+    "json_array_get": "json",
+    "is_json_scalar": "boolean",
+}
+JSON = frozenset({exp.DType.JSON})
+
+#: One flat object and no escapes: in it DuckDB finds what Trino finds, and a name in quotes before a colon is a key.
+_STRING = r'"[^"\\\x00-\x1f]*"'
+_VALUE = rf"(?:{_STRING}|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)"
+_BLANK = r"[ \t\r\n]*"
+_MEMBER = rf"{_STRING}{_BLANK}:{_BLANK}{_VALUE}{_BLANK}"
+FLAT = rf"{_BLANK}\{{{_BLANK}(?:{_MEMBER}(?:,{_BLANK}{_MEMBER})*)?\}}{_BLANK}"
+#: The same with keys and values that DuckDB writes as Java does.
+_KEY = r'"[ !#-\[\]-~]*"'
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,6})\.[0-9]{1,3}|-?[1-9][0-9]{0,6}\.[0-9]{1,8}|0|-?[1-9][0-9]{0,17}"
+_BASIC = r'"[^"\\\x00-\x1f\x{10000}-\x{10ffff}]*"'
+_ALIKE = rf"{_KEY}{_BLANK}:{_BLANK}(?:{_BASIC}|{_NUMBER}|true|false|null){_BLANK}"
+_SIMPLE = rf"{_BLANK}\{{{_BLANK}(?:{_ALIKE}(?:,{_BLANK}{_ALIKE})*)?\}}{_BLANK}"
+#: An object's keys in order, each with its value.
+_ENTRIES = "list_sort(list_zip(json_keys(:j), json_extract(:j, '$.*')))"
+#: What DuckDB takes for JSON and Trino does not: a comma at the end, and names of numbers.
+_LENIENT = rf"(?i),{_BLANK}[\]}}]|(?:^|[ \t\r\n:,\[-])(?:nan|inf)"
+#: The text of a number that DuckDB writes anew (1.50 as 1.5).
+_REWRITTEN = r"-?[0-9]+[.eE][0-9.eE+-]*|0"
+
+
+def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
+    steps = _steps(node.expression)
+    slow = _call(node, "extract_scalar", node.this, json.dumps(steps))
+    if not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", step) for step in steps) or not steps:
+        return typed(slow, "varchar")
+    parts = {
+        "j": node.this,
+        "v": call("json_extract_string", node.this, "$." + ".".join(steps)),
+        "slow": slow,
+        "rewritten": exp.Literal.string(_REWRITTEN),
+        "lenient": exp.Literal.string(_LENIENT),
+    }
+    result = duck(
+        "CASE WHEN NOT json_valid(:j) OR regexp_matches(:j, :lenient) OR regexp_full_match(:v, :rewritten) "
+        "OR starts_with(:v, '{') OR starts_with(:v, '[') THEN :slow ELSE :v END",
+        **parts,
+    )
+    if len(steps) == 1:
+        number = exp.Literal.string(f'"{steps[0]}"{_BLANK}:{_BLANK}"?(-?[0-9][0-9.eE+-]*)')
+        # Its first condition is the same for each value of a line, so DuckDB computes it once.
+        result = duck(
+            "CASE WHEN regexp_full_match(:j, :flat) THEN "
+            "CASE WHEN regexp_full_match(:v, :rewritten) THEN regexp_extract(:j, :number, 1) ELSE :v END ELSE :r END",
+            flat=exp.Literal.string(FLAT),
+            number=number,
+            r=result,
+            **parts,
+        )
+    return typed(result, "varchar")
+
+
+def extract(node: exp.JSONExtract) -> exp.Expr:
+    if node.args.get("json_query"):
+        raise NotSupported("the function json_query")
+    return typed(_call(node, "extract", node.this, json.dumps(_steps(node.expression))), "json")
+
+
+def parse(node: exp.ParseJSON) -> exp.Expr:
+    if not has_type(node.this, TEXTS):
+        raise NotSupported("json_parse of what is not evidently a text")
+    members = f"""list_transform({_ENTRIES}, lambda entry: '"' || entry[1] || '":' || entry[2])"""
+    text = f"CAST('{{' || array_to_string({members}, ',') || '}}' AS JSON)"
+    result = typed(_if_simple(node.this, text, _call(node, "parse", node.this)), "json")
+    result.meta["parsed"] = node.this.copy()  # for a CAST of it
+    return result
+
+
+def format_(node: exp.JSONFormat) -> exp.Expr:
+    if not has_type(node.this, JSON):
+        raise NotSupported("json_format of what is not evidently JSON")
+    return typed(exp.cast(node.this.copy(), "varchar"), "varchar")
+
+
+def function(node: exp.Anonymous) -> exp.Expr:
+    """The functions that sqlglot does not know."""
+    name = node.name.lower()
+    if name not in FUNCTIONS or len(node.expressions) != (2 if name in ("json_size", "json_array_get") else 1):
+        return node
+    arguments: list[exp.Expr | str] = list(node.expressions)
+    if name == "json_size":
+        arguments[1] = json.dumps(_steps(node.expressions[1]))
+    return typed(_call(node, name.replace("json_", ""), *arguments), FUNCTIONS[name])
+
+
+def cast(node: exp.Cast) -> exp.Expr:
+    """CAST of a JSON value."""
+    target = node.args["to"]
+    kinds = [part.this for part in target.expressions if isinstance(part, exp.DataType)]
+    if target.this in TEXTS and not target.expressions:
+        name = "to_text"
+    elif (
+        target.this == exp.DType.MAP
+        and kinds[0] in TEXTS
+        and kinds[1] in JSON
+        and not target.expressions[0].expressions
+    ):
+        name = "to_map"
+    elif target.this in (exp.DType.ARRAY, exp.DType.LIST) and kinds[0] in JSON:
+        name = "to_array"
+    else:
+        raise NotSupported(f"CAST of json to {target.sql(dialect='athena').lower()}")
+    result = _call(node, name, node.this)
+    parsed = node.this.meta.get("parsed")
+    if name == "to_map" and parsed is not None:
+        result = _if_simple(parsed, f"map_from_entries({_ENTRIES})", result)
+    return typed(result, target.copy())
+
+
+def _if_simple(text: exp.Expr, simple: str, other: exp.Expr) -> exp.Expr:
+    """DuckDB's own way for a text that is one simple object without repeated keys, the other for the rest."""
+    distinct = "len(list_distinct(json_keys(:j))) = len(json_keys(:j))"
+    return duck(
+        f"CASE WHEN CASE WHEN regexp_full_match(:j, :simple) THEN {distinct} ELSE false END THEN {simple} "
+        "ELSE :other END",
+        j=text,
+        simple=exp.Literal.string(_SIMPLE),
+        other=other,
+    )
+
+
+def _steps(path: exp.Expr) -> list[str]:
+    """A path's keys and indexes."""
+    if isinstance(path, exp.Literal) and path.is_string:
+        try:
+            path = parse_path(path.name)
+        except SqlglotError:
+            raise NotSupported(f"the JSON path {path.name}") from None
+    parts = path.expressions[1:] if isinstance(path, exp.JSONPath) else [path]
+    for part in parts:
+        if not isinstance(part, exp.JSONPathKey | exp.JSONPathSubscript) or not isinstance(part.this, str | int):
+            raise NotSupported("a JSON path that is not a literal of keys and indexes")
+        if isinstance(part.this, int) and part.this < 0:
+            raise NotSupported("a negative index in a JSON path")
+    return [str(part.this) for part in parts]
+
+
+def _call(node: exp.Expr, name: str, *arguments: exp.Expr | str) -> exp.Expr:
+    """A call that is as the node; where its failure would only make TRY give NULL, one that does not fail.
+
+    DuckDB's TRY does the rows around a failure one by one.
+    """
+    around = node.parent
+    while isinstance(
+        around, exp.Cast | exp.ParseJSON | exp.JSONExtract | exp.JSONExtractScalar | exp.Paren | exp.MapKeys
+    ):
+        around = around.parent
+    safe = isinstance(around, exp.Try) or isinstance(node, exp.TryCast)
+    return call(PREFIX + ("try_" if safe else "") + name, *arguments)
