@@ -68,6 +68,8 @@ def _from_text(node: exp.Cast) -> exp.Expr:
         return node  # a typed literal
     if isinstance(value, exp.Literal) and kind == exp.DType.TIMESTAMP and ZONED.fullmatch(value.name.strip()):
         raise NotSupported(f"a timestamp without time zone from '{value.name}'")
+    if isinstance(node, exp.TryCast):
+        return duck("CASE WHEN regexp_full_match(:v, :w) THEN :c END", v=value, w=exp.Literal.string(written), c=node)
     end = message("' to " + target.sql(dialect="athena").lower())
     failed = duck("CAST('INVALID_CAST_ARGUMENT: Cannot cast ''' || :v || :e AS BIGINT)", v=value, e=end)
     return duck(
@@ -76,7 +78,7 @@ def _from_text(node: exp.Cast) -> exp.Expr:
         w=exp.Literal.string(written),
         c=node,
         # All branches are of the target's type, also the one that fails
-        f=exp.Null() if isinstance(node, exp.TryCast) else duck("CASE WHEN :f = 0 THEN :c END", f=failed, c=node),
+        f=duck("CASE WHEN :f = 0 THEN :c END", f=failed, c=node),
     )
 
 

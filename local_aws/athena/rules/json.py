@@ -8,7 +8,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.jsonpath import parse as parse_path
 
 from local_aws.athena.errors import NotSupported
-from local_aws.athena.expressions import TEXTS, call, duck, has_type, typed
+from local_aws.athena.expressions import FLOATS, INTEGERS, TEXTS, call, duck, has_type, typed
 from local_aws.athena.jsonvalues import PREFIX
 
 #: Functions that sqlglot does not know, and their types.
@@ -59,10 +59,12 @@ def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
     )
     if len(steps) == 1:
         number = exp.Literal.string(f'"{steps[0]}"{_BLANK}:{_BLANK}"?(-?[0-9][0-9.eE+-]*)')
-        # Its first condition is the same for each value of a line, so DuckDB computes it once.
+        value = "CASE WHEN regexp_full_match(:v, :rewritten) THEN regexp_extract(:j, :number, 1) ELSE :v END"
+        if isinstance(node.parent, exp.Cast) and has_type(node.parent, INTEGERS | FLOATS):
+            value = ":v"  # the same number, however it is written
+        # The condition is the same for each value of a line, so DuckDB computes it once.
         result = duck(
-            "CASE WHEN regexp_full_match(:j, :flat) THEN "
-            "CASE WHEN regexp_full_match(:v, :rewritten) THEN regexp_extract(:j, :number, 1) ELSE :v END ELSE :r END",
+            f"CASE WHEN regexp_full_match(:j, :flat) THEN {value} ELSE :r END",
             flat=exp.Literal.string(FLAT),
             number=number,
             r=result,
