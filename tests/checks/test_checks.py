@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dev.generate import generate
+from lakehouse import ownership
+from lakehouse.people import person_key
 from stedi.tables import SOURCES, TABLES, WRITTEN_TABLES
 from tests.checks.conftest import CHECKS
 from tests.reference.deliveries import deliveries, write
-from tests.reference.lakehouse_reference import COLUMNS
+from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 from tests.reference.test_jobs import EXAMPLES
 
 
@@ -91,6 +93,34 @@ def test_a_row_of_somebody_without_consent_is_found_by_the_consent_check(lake, t
         assert lake.violations("consent")["consent"] == 1
     finally:
         lake.put(table, lake.rows[table])
+
+
+def test_a_wrong_bound_in_the_jobs_search_for_owners_is_found(lake, clean, spark, monkeypatch):
+    landing = {table: found.used for table, found in lakehouse(clean).landing.items()}
+
+    def frame(table, *names):
+        rows = [tuple(record.values[name] for name in names) for record in landing[table]]
+        return spark.createDataFrame(rows, list(names))
+
+    def owners():
+        found = ownership.device_ownership(
+            frame("step_trainer_landing", "serialnumber", "sensorreadingtime"),
+            ownership.presences(frame("accelerometer_landing", "user", "timestamp"), "run"),
+            ownership.claims(frame("customer_landing", "email", "serialnumber"), "run"),
+        )
+        curated = spark.createDataFrame(
+            sorted({(row[1].strip().lower(),) for row in lake.rows["customers_curated"]}), ["email"]
+        ).withColumn("person", person_key("run", "email"))
+        return Counter(map(tuple, ownership.device_owners(found, curated).collect()))
+
+    assert owners() == lake.rows["device_owners"]
+    # More evidence than an owner need have: who misses some of the rarest instants is not looked at.
+    monkeypatch.setattr(ownership, "EVIDENCE", 40)
+    lake.put("device_owners", owners())
+    try:
+        assert lake.violations("device_owners") != {}
+    finally:
+        lake.put("device_owners", lake.rows["device_owners"])
 
 
 # --- readers
