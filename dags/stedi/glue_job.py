@@ -93,12 +93,15 @@ def glue_job(
 
     ``script_args`` are the script's own arguments (templated); ``--run_id`` and ``--database`` come by themselves.
     """
-    iceberg = {
+    spark = {
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.catalog.glue_catalog": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.glue_catalog.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
         "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "spark.sql.catalog.glue_catalog.warehouse": f"s3://{settings.bucket}/warehouse",
+        # Small enough pieces for the memory of a worker; adaptive execution joins those that are too small to pay.
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.shuffle.partitions": "32",
     }
     script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
     return LakehouseGlueJob(
@@ -118,7 +121,7 @@ def glue_job(
                 "--datalake-formats": "iceberg",
                 "--extra-py-files": "{{ ti.xcom_pull('upload_code')['lakehouse'] }}",
                 # Glue takes several settings as one argument.
-                "--conf": " --conf ".join(f"{setting}={value}" for setting, value in iceberg.items()),
+                "--conf": " --conf ".join(f"{setting}={value}" for setting, value in spark.items()),
             },
         },
         update_config=True,
