@@ -51,7 +51,9 @@ def write_lines(source: Readable, target: Path, uri: str) -> None:
     from pyarrow import parquet
 
     schema = pa.schema([("line", pa.string()), ("path", pa.dictionary(pa.int32(), pa.string()))])
-    with parquet.ParquetWriter(target, schema, compression="lz4", use_dictionary=["path"]) as writer:
+    with parquet.ParquetWriter(
+        target, schema, compression="lz4", use_dictionary=["path"], write_statistics=["path"]
+    ) as writer:
         for block in whole_lines(source, uri):
             characters = np.frombuffer(block, np.uint8)
             breaks = characters == ord("\n")
