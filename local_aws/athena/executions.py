@@ -19,7 +19,7 @@ from local_aws.athena.catalog import Catalog
 from local_aws.athena.ddl import Ddl
 from local_aws.athena.errors import QueryFailed
 from local_aws.athena.insert import Insert
-from local_aws.athena.processes import Processes
+from local_aws.athena.processes import Processes, machine_memory
 from local_aws.athena.show import show
 from local_aws.athena.tables import CATALOG
 from local_aws.athena.translate import translate
@@ -29,7 +29,9 @@ from local_aws.settings import ACCESS_KEY, REGION, LocalAws
 AT_ONCE = 4
 #: Executions that are remembered; their results lie on the disk meanwhile, and for good in S3.
 REMEMBERED = 1000
-MEMORY = "2GB"
+#: What the queries that run at once have together at most: memory of DuckDB's, and bytes of shared files.
+MEMORY = min(4 * 2**30, machine_memory() // 2)
+CACHE = 4 * 2**30
 
 
 @dataclass
@@ -220,7 +222,9 @@ class Executions:
                 "endpoint": self._local_aws.endpoint,
                 "key": ACCESS_KEY,
                 "region": REGION,
-                "memory": MEMORY,
+                "memory": f"{MEMORY // AT_ONCE // 2**20}MiB",
+                "cache": str(self._directory / "cache"),
+                "cache_bytes": min(CACHE, shutil.disk_usage(self._directory).free // 4),
                 "spill": str(scratch),
                 "sources": translated.sources,
                 "locations": sorted({place for source in translated.sources for place in source["locations"]}),

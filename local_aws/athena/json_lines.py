@@ -7,12 +7,10 @@ from typing import Any
 import duckdb
 
 from local_aws.athena.jsontext import NUMBERS, QUOTED
-from local_aws.athena.objects import Readable, fetch, unix_lines
+from local_aws.athena.objects import fetch
 from local_aws.athena.openx import Malformed, strict_json
-from local_aws.athena.quoting import literal, name, text
-
-#: A line can be this long at most; a longer one fails the query.
-MAX_LINE = 16 * 2**20
+from local_aws.athena.quoting import name, text
+from local_aws.athena.text_lines import rows, write_lines
 
 
 def create_json(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], job: dict[str, Any]) -> None:
@@ -23,10 +21,12 @@ def create_json(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], j
     reads is read by ``openx``.
     """
     raw = f"{source['name']}_lines"
-    files = fetch(source["objects"], job["endpoint"], Path(job["spill"]) / raw, write_json_lines)
-    load_lines(connection, raw, files)
-    for file in files:
-        file.unlink()
+    files = fetch(source["objects"], job, Path(job["spill"]) / raw, write_lines)
+    # trimmed, and NULL where no JSON begins
+    connection.execute(
+        f"CREATE TEMP TABLE {raw} AS SELECT CASE WHEN line[1] IN ('{{', '[') THEN line END AS line, path "
+        f"FROM (SELECT trim(line, e' \\t\\r\\x01\\x0b\\x0c') AS line, path FROM {rows(files)})"
+    )
     # CASE, because json_keys fails on what is not valid
     keys = "CASE WHEN line[1] = '{' AND json_valid(line) THEN json_keys(line) END"
     found = connection.execute(f"SELECT DISTINCT {keys} FROM {raw} WHERE line IS NOT NULL").fetchall()
@@ -89,46 +89,6 @@ def replace_lines(connection: duckdb.DuckDBPyConnection, raw: str, lines: Sequen
         f"WHERE {raw}.rowid = f.row",
         [[row for row, _ in lines], [line for _, line in lines]],
     )
-
-
-def write_json_lines(source: Readable, target: Path, uri: str) -> None:
-    """Copies an object with LF alone at the end of lines: DuckDB loses a character behind a CR alone."""
-    with target.open("wb") as file:
-        file.writelines(unix_lines(source))
-
-
-def load_lines(connection: duckdb.DuckDBPyConnection, raw: str, files: dict[Path, str]) -> None:
-    """The files' lines, trimmed, into a table (line, path of the object); line is NULL where no JSON begins."""
-    connection.execute(f"CREATE TEMP TABLE {raw} (line VARCHAR, path VARCHAR)")
-    if not files:
-        return
-    connection.execute(
-        f"CREATE TEMP TABLE {raw}_objects AS SELECT unnest({literal([str(file) for file in files])}) AS filename, "
-        f"unnest({literal(list(files.values()))}) AS path"
-    )
-    longest = min(max(max(file.stat().st_size for file in files) + 1, 2**20), MAX_LINE)
-    read = (
-        f"INSERT INTO {raw} SELECT CASE WHEN line[1] IN ('{{', '[') THEN line END, path FROM (SELECT "
-        "trim(line, e' \\t\\r\\x01\\x0b\\x0c') AS line, filename FROM "
-        f"read_csv([{', '.join(text(str(file)) for file in files)}], columns={{'line': 'VARCHAR'}}, auto_detect=false, "
-        # One column of whole lines: a separator that no JSON holds, nothing quoted.
-        f"header=false, delim='\x02\x03\x04', quote='', escape='', strict_mode=false, new_line='\\n', "
-        f"filename=true, max_line_size={longest}, buffer_size={2 * longest}, encoding='%s')) "
-        f"JOIN {raw}_objects USING (filename)"
-    )
-    try:
-        connection.execute(read % "utf-8")
-    except duckdb.InvalidInputException as error:
-        if "Invalid unicode" not in str(error):
-            raise
-        # Java replaces what is not UTF-8: read the bytes one for one, and decode the lines that need it.
-        connection.execute(f"DELETE FROM {raw}")
-        connection.execute(read % "latin-1")
-        found = connection.execute(
-            rf"SELECT rowid, line FROM {raw} WHERE regexp_matches(line, '[^\x00-\x7f]')"
-        ).fetchall()
-        decoded_lines = [(row, line.encode("latin-1").decode("utf-8", "replace")) for row, line in found]
-        replace_lines(connection, raw, decoded_lines)
 
 
 def decoded(value: str, column: str, kind: str, null_for_invalid: bool) -> str:

@@ -27,6 +27,10 @@ class NotJson(ValueError):
     """The text is not JSON, as far as it was read."""
 
 
+class TooDeep(RuntimeError):
+    """Trino reads what Python cannot."""
+
+
 class Number(str):
     """A number, as the text it was written as."""
 
@@ -51,7 +55,9 @@ def _value(text: str, at: int) -> tuple[Any, int]:
     if kind and kind in '{["':
         try:
             return _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise TooDeep("NOT_SUPPORTED: JSON nested so deep is not supported by the local Athena") from None
+        except ValueError as error:
             raise NotJson(str(error)) from None
     if match := _NUMBER.match(text, at):
         return Number(match[0]), match.end()

@@ -3,12 +3,22 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from pathlib import Path
 from typing import Any
 
 from local_aws.athena.errors import QueryFailed
 from local_aws.settings import PROJECT
+
+
+def machine_memory() -> int:
+    """The bytes of memory that this machine, or the container, has."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.exists() else "max"
+    return min(installed, int(allowed)) if allowed.isdigit() else installed
 
 
 class Processes:

@@ -20,17 +20,21 @@ _BLOCK = 8 * 2**20
 
 def create_text(connection: duckdb.DuckDBPyConnection, source: dict[str, Any], job: dict[str, Any]) -> list[Path]:
     """A view of a table of text; gives the files that it reads."""
-    files = list(fetch(source["objects"], job["endpoint"], Path(job["spill"]) / source["name"], write_lines))
+    files = fetch(source["objects"], job, Path(job["spill"]) / source["name"], write_lines)
     columns = [
         f"{field(number, source['delimiter'])} AS {name(column)}" for number, column in enumerate(source["columns"], 1)
     ]
-    rows = f"read_parquet([{', '.join(text(str(file)) for file in files)}])"
-    nothing = "(SELECT NULL::VARCHAR AS line, NULL::VARCHAR AS path WHERE false)"
     connection.execute(
-        f'CREATE TEMP VIEW {source["name"]} AS SELECT {", ".join(columns)}, path AS "$path" '
-        f"FROM {rows if files else nothing}"
+        f'CREATE TEMP VIEW {source["name"]} AS SELECT {", ".join(columns)}, path AS "$path" FROM {rows(files)}'
     )
     return files
+
+
+def rows(files: list[Path]) -> str:
+    """The SQL of a relation of the lines (line, path) in these files."""
+    if not files:
+        return "(SELECT NULL::VARCHAR AS line, NULL::VARCHAR AS path WHERE false)"
+    return f"read_parquet([{', '.join(text(str(file)) for file in files)}])"
 
 
 def field(number: int, delimiter: str) -> str:
@@ -47,7 +51,9 @@ def write_lines(source: Readable, target: Path, uri: str) -> None:
     from pyarrow import parquet
 
     schema = pa.schema([("line", pa.string()), ("path", pa.dictionary(pa.int32(), pa.string()))])
-    with parquet.ParquetWriter(target, schema, compression="lz4", use_dictionary=["path"]) as writer:
+    with parquet.ParquetWriter(
+        target, schema, compression="lz4", use_dictionary=["path"], write_statistics=["path"]
+    ) as writer:
         for block in whole_lines(source, uri):
             characters = np.frombuffer(block, np.uint8)
             breaks = characters == ord("\n")

@@ -43,7 +43,7 @@ _REWRITTEN = r"-?[0-9]+[.eE][0-9.eE+-]*|0"
 def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
     steps = _steps(node.expression)
     slow = _call(node, "extract_scalar", node.this, json.dumps(steps))
-    if not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", step) for step in steps) or not steps:
+    if not _are_names(steps) or _is_long(node.this):
         return typed(slow, "varchar")
     parts = {
         "j": node.this,
@@ -76,7 +76,11 @@ def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
 def extract(node: exp.JSONExtract) -> exp.Expr:
     if node.args.get("json_query"):
         raise NotSupported("the function json_query")
-    return typed(_call(node, "extract", node.this, json.dumps(_steps(node.expression))), "json")
+    steps = _steps(node.expression)
+    slow = _call(node, "extract", node.this, json.dumps(steps))
+    if len(steps) != 1 or not _are_names(steps):
+        return typed(slow, "json")
+    return typed(_either(node.this, _SIMPLE, f"json_extract(:j, '$.{steps[0]}')", slow), "json")
 
 
 def parse(node: exp.ParseJSON) -> exp.Expr:
@@ -103,7 +107,13 @@ def function(node: exp.Anonymous) -> exp.Expr:
     arguments: list[exp.Expr | str] = list(node.expressions)
     if name == "json_size":
         arguments[1] = json.dumps(_steps(node.expressions[1]))
-    return typed(_call(node, name.replace("json_", ""), *arguments), FUNCTIONS[name])
+    result = _call(node, name.replace("json_", ""), *arguments)
+    if name == "json_size" and arguments[1] == "[]":
+        result = _either(node.expressions[0], FLAT, "CAST(len(json_keys(:j)) AS BIGINT)", result)
+    elif name == "is_json_scalar":
+        result = _either(node.expressions[0], FLAT, "false", result)
+        result = _either(node.expressions[0], f"{_BLANK}{_VALUE}{_BLANK}", "true", result)
+    return typed(result, FUNCTIONS[name])
 
 
 def cast(node: exp.Cast) -> exp.Expr:
@@ -132,14 +142,28 @@ def cast(node: exp.Cast) -> exp.Expr:
 
 def _if_simple(text: exp.Expr, simple: str, other: exp.Expr) -> exp.Expr:
     """DuckDB's own way for a text that is one simple object without repeated keys, the other for the rest."""
-    distinct = "len(list_distinct(json_keys(:j))) = len(json_keys(:j))"
-    return duck(
-        f"CASE WHEN CASE WHEN regexp_full_match(:j, :simple) THEN {distinct} ELSE false END THEN {simple} "
-        "ELSE :other END",
-        j=text,
-        simple=exp.Literal.string(_SIMPLE),
-        other=other,
+    distinct = duck(
+        f"CASE WHEN len(list_distinct(json_keys(:j))) = len(json_keys(:j)) THEN {simple} ELSE :o END", j=text, o=other
     )
+    return _either(text, _SIMPLE, ":d", other, d=distinct)
+
+
+def _either(text: exp.Expr, pattern: str, sql: str, other: exp.Expr, **parts: exp.Expr) -> exp.Expr:
+    """DuckDB's own way for a text that is as the pattern says, the other for the rest."""
+    if _is_long(text):
+        return other
+    condition = exp.Literal.string(pattern)
+    return duck(f"CASE WHEN regexp_full_match(:j, :p) THEN {sql} ELSE :o END", j=text, p=condition, o=other, **parts)
+
+
+def _is_long(text: exp.Expr) -> bool:
+    """Whether an expression is too long to be repeated, as in DuckDB's own ways: such as JSON of JSON of JSON."""
+    return sum(1 for _ in text.walk()) > 300
+
+
+def _are_names(steps: list[str]) -> bool:
+    """Whether a path is one that DuckDB follows as Trino does: keys alone, and none that may be an index."""
+    return bool(steps) and all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", step) for step in steps)
 
 
 def _steps(path: exp.Expr) -> list[str]:
