@@ -4,9 +4,9 @@
 descriptor, one JSON object a line. First ``{"event": "loaded"}``, or instead of it ``{"event": "import_error",
 "message"}`` or ``{"event": "invalid_parameter", "name", "message"}``; then ``{"event": "ready"}``. A line on standard
 input starts the run: ``{"event": "running", "run_id", "task_id", "try_number"}``; ``{"event": "finished", "task_id",
-"try_number", "state", "seconds", "result", "reason", "log"}``, also for an attempt that will be retried; ``{"event":
-"end", "run_id", "state", "tasks": [{"task_id", "state", "seconds"}]}``. SIGINT, or the end of standard input, stops
-the run.
+"try_number", "state", "started", "seconds", "result", "reason", "log"}``, also for an attempt that will be retried;
+``{"event": "end", "run_id", "state", "tasks": [{"task_id", "state", "started", "seconds"}]}``, where ``started`` is in
+seconds since 1970. SIGINT, or the end of standard input, stops the run.
 """
 
 import copy
@@ -75,6 +75,7 @@ class _Events:
             task_id=ti.task_id,
             try_number=ti.try_number,
             state=ti.state,
+            started=_started(ti),
             seconds=(ti.end_date - ti.start_date).total_seconds() if ti.end_date else None,
             result=ti.xcom_pull(task_ids=ti.task_id),
             reason=None if error is None else _reason(ti.task, error),
@@ -82,6 +83,10 @@ class _Events:
         )
         self.task = self.log = None
         _log_to(self.run_log)
+
+
+def _started(ti: Any) -> float | None:
+    return ti.start_date.timestamp() if ti.start_date else None
 
 
 def _log_to(descriptor: int) -> None:
@@ -165,7 +170,7 @@ def main() -> int:
     _stop_on_signal_or_orphaned(events)
     run = dag.test(run_conf=run_conf)
     tasks = [
-        {"task_id": ti.task_id, "state": ti.state, "seconds": ti.duration}
+        {"task_id": ti.task_id, "state": ti.state, "started": _started(ti), "seconds": ti.duration}
         for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.start_date is None, ti.start_date or ti.task_id))
     ]
     events.send("end", run_id=run.run_id, state=run.state, tasks=tasks)

@@ -55,7 +55,7 @@ def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
     on_conflict = CommandError("another run uses this lake; wait for it, or end it with `make stop`")
     with run_lock().acquired(on_conflict) as lock:
         progress = _Progress()
-        outcome = Outcome()
+        outcome = Outcome(started)
         try:
             with progress, _lake_to_itself(progress):
                 _follow(dag_id, conf, keep, lock, progress, outcome)
@@ -65,7 +65,8 @@ def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
             return 130
         finally:
             if outcome.run_id:
-                summary.report(outcome, progress.console, time.monotonic() - started)
+                outcome.lap(summary.BETWEEN_TASKS)
+                summary.report(outcome, progress.console)
     return 0 if outcome.state == "success" else 1
 
 
@@ -131,9 +132,11 @@ def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: 
         lake.start_local_aws()
         lake.stop_run_queries()
         _expect("ready", events, log)
+        outcome.lap(summary.START)
         if not keep:
             progress.now("emptying the lake")
             lake.reset()
+            outcome.lap(summary.EMPTY)
         logs = f"Logs: {display_path(log)} (Airflow), {display_path(local_aws().state)} (local AWS)"
         print_line(progress.console, logs)
         progress.now("starting the run")
@@ -215,7 +218,8 @@ def _handle_event(event: Event, progress: _Progress, outcome: Outcome) -> None:
         else:
             details = _format_numbers(outcome.results[task_id] or {})
         outcome.tasks = [task for task in outcome.tasks if task["task_id"] != task_id]
-        outcome.tasks.append({"task_id": task_id, "state": state, "seconds": event["seconds"]})
+        outcome.tasks.append({name: event[name] for name in ("task_id", "state", "started", "seconds")})
+        outcome.spend_on_task(task_id, event["seconds"] or 0)
         progress.finished(task_id, state, event["seconds"], details)
         if task_id == airflow_home.MAINTENANCE_DAG_ID and state == "success":
             for line in _job_output(event["result"]):
