@@ -6,6 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,7 @@ OWNER_KNOWN = ("website_confirmed", "readings", "website")
 OWNER_UNKNOWN = ("owner_ambiguous", "owner_unknown")
 
 #: Where the time of a run goes, beside its tasks.
-START = "start of Airflow and the local AWS"
-EMPTY = "emptying the lake"
+START = "start of Airflow, emptying the lake"
 BETWEEN_TASKS = "Airflow between the tasks"
 SUMMARY = "counting what came out"
 #: Small tasks that the summary takes together.
@@ -55,6 +55,8 @@ class Outcome:
     tasks: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    #: {table: its rows} of those that the run has written.
+    rows: dict[str, int | None] = field(default_factory=dict)
     #: {step: its seconds}, in the order of the run; together they are all of its time up to the last lap.
     spent: dict[str, float] = field(default_factory=dict)
 
@@ -83,10 +85,12 @@ class Outcome:
 
 def report(outcome: Outcome, console: Console) -> None:
     """Writes ``summary.json``, fetches the report that the run has published, and prints what came out."""
-    tables, checks = dict.fromkeys(TABLES), outcome.checks()
-    with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
-        tables = count_rows(TABLES, RUN_WORKGROUP)
-    figures = _figures(outcome.run_id)
+    tables, checks = dict.fromkeys(TABLES) | outcome.rows, outcome.checks()
+    with ThreadPoolExecutor(1) as meanwhile:
+        asked = meanwhile.submit(_figures, outcome.run_id)
+        with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
+            tables |= count_rows([table for table in TABLES if table not in outcome.rows], RUN_WORKGROUP)
+        figures = asked.result()
     page = _fetch_report(outcome.run_id) if outcome.run_id and outcome.results.get("publish_report") else None
     outcome.lap(SUMMARY)
     seconds = sum(outcome.spent.values())
@@ -97,6 +101,9 @@ def report(outcome: Outcome, console: Console) -> None:
         "spent": {step: round(spent, 2) for step, spent in outcome.spent.items()},
         "tables": tables,
         "tasks": outcome.tasks,
+        "failures": [
+            {"task_id": failure["task_id"], "reason": first_line(failure["reason"])} for failure in outcome.failures
+        ],
         "checks": checks,
     }
     path = local_root() / "summary.json"

@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
+
+#: The states of a job run that has not ended.
+UNDER_WAY = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+#: Seconds between two looks at what a running job has printed.
+LOG_SECONDS = 2
 
 
 @task(task_id="upload_code")
@@ -38,9 +44,22 @@ class _WithoutPolling:
 
 
 class _Hook(GlueJobHook):
+    """Looks at the job's state often, and at its output less often: that costs three requests."""
+
+    _logs_printed = 0.0
+
     @property
     def log(self) -> Any:
         return _WithoutPolling(super().log)
+
+    def _handle_state(
+        self, state: str, job_name: str, run_id: str, verbose: bool, next_log_tokens: Any
+    ) -> dict[str, str] | None:
+        now = time.monotonic()
+        due = state not in UNDER_WAY or now - self._logs_printed >= LOG_SECONDS
+        if verbose and due:
+            self._logs_printed = now
+        return super()._handle_state(state, job_name, run_id, verbose and due, next_log_tokens)
 
 
 class LakehouseGlueJob(GlueJobOperator):
