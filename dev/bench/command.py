@@ -218,6 +218,7 @@ class _Bench:
         return found
 
     def _pipeline(self, landing: Path) -> _Ended:
+        self._state.mkdir(exist_ok=True)
         (self._state / "summary.json").unlink(missing_ok=True)
         # The user's settings of the pipeline stand, but the lake is the benchmark's own.
         environment = os.environ | {"STEDI_LOCAL": str(self._state), "LOCAL_AWS_PORT": str(self._aws.port)}

@@ -65,7 +65,7 @@ def landing(scale: Scale, directory: Path) -> Landing:
     """The landing data of a scale, below ``directory``; generated if it is not there from an earlier time."""
     version = hashlib.sha256(b"".join((PROJECT / source).read_bytes() for source in _SOURCES)).hexdigest()[:8]
     data = directory / f"{scale.name}-{version}"
-    done = data.with_suffix(".json")
+    done = directory / f"{data.name}.json"
     if not done.exists():
         # Those of another version of the generator are of no more use.
         for old in directory.glob(f"{scale.name}-*"):
