@@ -19,7 +19,7 @@ from stedi.settings import PROJECT, Settings
 #: The states of a job run that has not ended.
 UNDER_WAY = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 #: Seconds between two looks at what a running job has printed.
-LOG_SECONDS = 2
+OUTPUT_SECONDS = 2
 
 
 @task(task_id="upload_code")
@@ -44,22 +44,20 @@ class _WithoutPolling:
 
 
 class _Hook(GlueJobHook):
-    """Looks at the job's state often, and at its output less often: that costs three requests."""
+    """Looks at a running job's state at every poll, and at its output less often: that takes three requests."""
 
-    _logs_printed = 0.0
+    _looked_at_output = 0.0
 
     @property
     def log(self) -> Any:
         return _WithoutPolling(super().log)
 
-    def _handle_state(
-        self, state: str, job_name: str, run_id: str, verbose: bool, next_log_tokens: Any
-    ) -> dict[str, str] | None:
-        now = time.monotonic()
-        due = state not in UNDER_WAY or now - self._logs_printed >= LOG_SECONDS
-        if verbose and due:
-            self._logs_printed = now
-        return super()._handle_state(state, job_name, run_id, verbose and due, next_log_tokens)
+    def print_job_logs(self, job_name: str, run_id: str, continuation_tokens: Any) -> None:
+        recently = time.monotonic() - self._looked_at_output < OUTPUT_SECONDS
+        if recently and self.get_job_state(job_name, run_id) in UNDER_WAY:
+            return
+        self._looked_at_output = time.monotonic()
+        super().print_job_logs(job_name, run_id, continuation_tokens)
 
 
 class LakehouseGlueJob(GlueJobOperator):
