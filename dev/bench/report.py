@@ -43,7 +43,7 @@ class Ratio(NamedTuple):
             if measured is None:
                 return "not measured"
             if "failed" in measured:
-                return f"failed at {scale}x"
+                return f"failed at {_title(scale)}"
             records = sum(results["scales"][scale]["records"].values())
             values.append(measured["cpu_seconds"] / records if self.per_record else measured["seconds"])
         return values[0] / values[1] if values[1] else "not measured"
@@ -79,7 +79,9 @@ def show(results: Results, console: Console) -> None:
     for name, scale in _scales(results):
         for what, measured in scale["measured"].items():
             if "failed" in measured:
-                print_line(console, f"{name}x {_plain(WHAT.get(what, what))} failed: {measured['failed']}", "red")
+                print_line(
+                    console, f"{_title(name)}: {_plain(WHAT.get(what, what))} failed: {measured['failed']}", "red"
+                )
 
 
 def write(results: Results, folder: Path) -> None:
@@ -93,7 +95,7 @@ def markdown(results: Results) -> str:
     machine = results["machine"]
     sizes = [
         (
-            f"{name}x",
+            _title(name),
             *(f"{scale['records'][source]:,}" for source in scale["records"]),
             f"{scale['megabytes']:,} MB",
             scale["hours"],
@@ -101,7 +103,7 @@ def markdown(results: Results) -> str:
         for name, scale in _scales(results)
     ]
     failures = [
-        f"- {name}x, {WHAT.get(what, what)}: {measured['failed']}"
+        f"- {_title(name)}, {WHAT.get(what, what)}: {measured['failed']}"
         for name, scale in _scales(results)
         for what, measured in scale["measured"].items()
         if "failed" in measured
@@ -110,9 +112,9 @@ def markdown(results: Results) -> str:
         f"""# Benchmark
 
 `make bench` measures the pipeline at several sizes of the data, with two yardsticks in the same call: five bare PySpark
-scripts that do roughly the same work, and Spark's own JSON reader. `make bench DOCS=1` wrote this page, on
-{machine["cores"]} cores with {machine["memory_gigabytes"]} GB of memory ({machine["system"]}). The seconds depend on
-the machine, the ratios much less.
+scripts that do roughly the same work, and Spark's own JSON reader. `make bench DOCS=1` wrote this page, on a machine
+with {machine["cores"]} cores and {machine["memory_gigabytes"]} GB of memory ({machine["system"]}). The seconds depend
+on the machine, the ratios much less.
 
 ```sh
 make bench                      # all scales; leave the machine alone meanwhile
@@ -134,7 +136,7 @@ It uses a lake of its own in `.local/bench`, so yours stays as it is.""",
         "## Data\n\n"
         "1x has the size of the public data set, N times as many people (and devices) for Nx. The\n"
         "[generator](../dev/generate.py) makes it, since the public data may not be passed on.\n\n"
-        + _table(("scale", "customer", "accelerometer", "step_trainer", "bytes", "hours of the readings"), sizes),
+        + _table(("scale", "customer", "accelerometer", "step_trainer", "size", "hours of the readings"), sizes),
         """## How it is measured
 
 - **The five jobs, all checks**: the tasks of one `make run` with the local AWS up from an earlier run, added up. CPU
@@ -145,7 +147,7 @@ It uses a lake of its own in `.local/bench`, so yours stays as it is.""",
   hour its rows would grow with the square of the data.
 - **Readers**: all three sources, every field, to nowhere, in a Spark session of its own.
 - Memory is the most at one time, summed over processes, looked at five times a second. Pages that processes share count
-  for each of them.
+  for each of them, and so does what an earlier task has left in memory.
 - At 1x everything is measured three times in turn, and the medians count; at the other scales once.
 - A job that needed a second attempt counts as failed.""",
     ]
@@ -154,14 +156,15 @@ It uses a lake of its own in `.local/bench`, so yours stays as it is.""",
 
 def plot(results: Results) -> str:
     """Bars for each scale: how long the jobs, the checks and the yardsticks took."""
-    width, label, bar, gap = 760, 220, 18, 26
+    width, label, bar, gap = 760, 170, 18, 12
     elements, y = [], 10
     for name, scale in _scales(results):
         shown = {what: scale["measured"].get(what, {"failed": ""}) for what in COLOURS}
         longest = max((measured.get("seconds", 0.0) for measured in shown.values()), default=0.0) or 1.0
-        elements.append(f'<text x="0" y="{y + 14}" font-weight="bold">{name}x</text>')
+        elements.append(f'<text x="0" y="{y + 14}" style="font-weight:bold">{_title(name)}</text>')
+        y += bar + 4
         for what, measured in shown.items():
-            elements.append(f'<text x="50" y="{y + 14}">{_plain(WHAT[what])}</text>')
+            elements.append(f'<text x="0" y="{y + 14}">{_plain(WHAT[what])}</text>')
             length = (width - label - 80) * measured.get("seconds", 0.0) / longest
             text = f"{measured['seconds']:,.1f} s" if "seconds" in measured else "failed"
             elements.append(f'<rect x="{label}" y="{y}" width="{length:.1f}" height="{bar}" fill="{COLOURS[what]}"/>')
@@ -175,6 +178,11 @@ def plot(results: Results) -> str:
     )
 
 
+def _title(scale: str) -> str:
+    """``30x``, ``30x, one hour``"""
+    return f"{scale.rstrip('hp')}x" + {"h": ", one hour", "p": ", an hour each"}.get(scale[-1], "")
+
+
 def _scales(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
     """By size, and those in one hour behind those of the same size."""
     yield from sorted(results["scales"].items(), key=lambda item: (float(item[0].rstrip("hp")), item[0]))
@@ -186,10 +194,10 @@ def _measures(results: Results) -> Iterator[tuple[str, str, str, str, str]]:
             if (measured := scale["measured"].get(what)) is None:
                 continue
             if "failed" in measured:
-                yield f"{name}x", title, "failed", "", ""
+                yield _title(name), title, "failed", "", ""
             else:
                 cpu, memory = f"{measured['cpu_seconds']:,.1f}", f"{measured['peak_megabytes']:,.0f}"
-                yield f"{name}x", title, f"{measured['seconds']:,.1f}", cpu, memory
+                yield _title(name), title, f"{measured['seconds']:,.1f}", cpu, memory
 
 
 def _number(value: float | str) -> str:

@@ -218,7 +218,7 @@ def test_what_fails_is_shown_with_its_reason_and_the_rest_goes_on(bench, local):
     assert measured["checks"] == {"failed": "checks.b: 2 violations"}
     assert measured["bare"] == {"failed": "bare.customer_trusted: Exception: no heap"}
     assert set(measured["jobs"]) == {"seconds", "cpu_seconds", "peak_megabytes"}
-    assert "0.02x all checks failed: checks.b: 2 violations" in printed
+    assert "0.02x: all checks failed: checks.b: 2 violations" in printed
     assert (local / "bench" / "benchmark.svg").read_text().startswith("<svg")
 
 
@@ -253,6 +253,7 @@ def test_the_ratios_say_what_was_not_measured_or_failed():
     assert values["`make run` / five bare scripts, 1x"] == 0.75
     assert values["five jobs, 30x in one hour / 30x"] == 1.4
     assert values["all checks, 30x in one hour / 30x"] == "failed at 30x"
+    assert report._title("30h") == "30x, one hour"
     assert values["all checks / five jobs, 100x"] == "not measured"
 
 
