@@ -12,6 +12,7 @@ input starts the run: ``{"event": "running", "run_id", "task_id", "try_number"}`
 import copy
 import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -147,7 +148,7 @@ def _invalid_parameter(dag: DAG, run_conf: dict[str, Any]) -> tuple[str, str] | 
 
 
 def main() -> int:
-    """Runs the DAG once; returns the exit code."""
+    """Runs the DAG once, and ends the process; returns the exit code where it could not start."""
     dag_id, run_conf, descriptor = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
     # What the start makes stays: to look for garbage in it takes a tenth of the start.
     gc.disable()
@@ -187,7 +188,11 @@ def main() -> int:
         for ti in sorted(run.get_task_instances(), key=lambda ti: (ti.start_date is None, ti.start_date or ti.task_id))
     ]
     events.send("end", run_id=run.run_id, state=run.state, tasks=tasks)
-    return 0
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python would first take apart all that Airflow has loaded, which takes a second. Nothing is left to be saved.
+    os._exit(0)
 
 
 if __name__ == "__main__":
