@@ -101,10 +101,11 @@ def test_the_output_of_a_running_job_is_looked_at_now_and_then_and_that_of_an_en
 ):
     looked = []
     monkeypatch.setattr(GlueJobHook, "print_job_logs", lambda self, job, run, tokens: looked.append(run))
-    states = iter(["RUNNING", "RUNNING", "SUCCEEDED"])
+    states = iter(["RUNNING", "RUNNING", "RUNNING", "SUCCEEDED"])
     monkeypatch.setattr(GlueJobHook, "get_job_state", lambda self, job, run: next(states))
     hook = _Hook(job_name=JOB)
     for run in ("first", "soon", "soon", "ended"):
+        hook.get_job_state(JOB, run)
         hook.print_job_logs(JOB, run, None)
     assert looked == ["first", "ended"]
     monkeypatch.setattr("stedi.glue_job.OUTPUT_SECONDS", 0)
