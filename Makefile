@@ -2,12 +2,13 @@
 # Needs make and Python 3.11; everything else goes to .venv and .local, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run maintain query rejected ui drop-tables test generate screenshots stop clean
+.PHONY: help install run maintain query rejected ui drop-tables test bench generate screenshots stop clean
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
 VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT FILE POSITION \
-  SOURCE UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE ALL
+  SOURCE UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE HOURS \
+  SCALES ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
@@ -35,8 +36,11 @@ help:
 	@echo 'make ui          serve the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
 	@echo '                   UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
 	@echo 'make test        check format and lint, and run all tests'
+	@echo 'make bench       measure the pipeline beside bare scripts, at several sizes of the data; takes an hour or more'
+	@echo '                   SCALES="1 30 100 30h"  DOCS=1        some sizes only; write docs/benchmark.md too'
 	@echo 'make generate    write synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
 	@echo '                   SHARED_SERIALS=30  DAMAGE=0.01       with shared serial numbers, damaged records'
+	@echo '                   HOURS=1                              everybody walks within so many hours'
 	@echo 'make screenshots take the pictures in docs/, with the installed Chromium or Chrome'
 	@echo 'make stop        stop what was started'
 	@echo 'make clean       stop it, and delete the lake, the Airflow database and the logs'
@@ -72,9 +76,12 @@ test: install
 	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report
 	$(BIN)/pytest -n 2 --dist loadfile
 
+bench: install
+	$(DEV) bench --scales "$$SCALES" $(if $(DOCS),--docs)
+
 generate: .venv/installed
 	@$(PYTHON) -m dev.generate --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \
-	  $(if $(SHARED_SERIALS),--shared-serials "$$SHARED_SERIALS") $(if $(DAMAGE),--damage "$$DAMAGE")
+	  $(if $(SHARED_SERIALS),--shared-serials "$$SHARED_SERIALS") $(if $(DAMAGE),--damage "$$DAMAGE") $(if $(HOURS),--hours "$$HOURS")
 
 screenshots: install
 	@$(PYTHON) -m dev.screenshots

@@ -94,13 +94,20 @@ def ui(arguments: argparse.Namespace) -> int:
     return ui.serve(int(arguments.port), arguments.landing)
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    """Measures what the pipeline costs at several sizes of the data, beside bare scripts."""
+    from dev.bench.command import bench
+
+    return bench(arguments.scales, rounds=arguments.rounds, docs=arguments.docs)
+
+
 def stop(_: argparse.Namespace | None = None) -> int:
-    """Ends a run, the UI and the local AWS, those that there are."""
-    from dev.locks import run_lock, ui_lock
+    """Ends a run, the UI, a benchmark and the local AWS, those that there are."""
+    from dev.locks import bench_lock, run_lock, ui_lock
     from dev.run import STOP_SECONDS
     from local_aws import service
 
-    for name, lock in (("the run", run_lock()), ("the UI", ui_lock())):
+    for name, lock in (("the run", run_lock()), ("the UI", ui_lock()), ("the benchmark", bench_lock())):
         if lock.end_holders(2 * STOP_SECONDS):
             print(f"stopped {name}")
     # With it end the queries that a killed run has left.
@@ -124,7 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev", description="See `make help`.")
     subparsers = parser.add_subparsers(required=True)
     commands = {}
-    for function in (run, maintain, query, rejected, ui, drop_tables, stop, clean):
+    for function in (run, maintain, query, rejected, ui, drop_tables, bench, stop, clean):
         command = commands[function.__name__] = subparsers.add_parser(
             function.__name__.replace("_", "-"), help=function.__doc__
         )
@@ -140,6 +147,9 @@ def main() -> int:
     commands["rejected"].add_argument("--source", help="the landing table, where several have such a file")
     commands["ui"].add_argument("--port", default="8080")
     commands["ui"].add_argument("--landing", help="what the form for a new run proposes")
+    commands["bench"].add_argument("--scales", default="", help="such as '1 30 100 30h', which is the default")
+    commands["bench"].add_argument("--rounds", type=int, default=3, help="how often a scale up to 1 is measured")
+    commands["bench"].add_argument("--docs", action="store_true", help="write docs/benchmark.md too")
     arguments = parser.parse_args()
     isolate()
     # Whatever asks a command to end, it ends what it has started.

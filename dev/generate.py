@@ -1,6 +1,6 @@
 """Writes synthetic STEDI landing data: customers, accelerometer readings and step trainer readings.
 
-In: `--out DIR --customers N --seed N`, and two options, below. Out: JSON lines in a folder of DIR for each source of
+In: `--out DIR --customers N --seed N`, and three options, below. Out: JSON lines in a folder of DIR for each source of
 tables.toml, the same bytes for the same arguments on every machine. The committed sample was written by
 
     python -m dev.generate --out include/sample --customers 25 --seed 24777
@@ -27,7 +27,7 @@ The data has the shape of the public STEDI data set and contains none of it. Peo
 A field that is described in tables.toml and has no rule here gets a plausible value of its kind. A source without a
 rule reports once at each instant of every walk: its `user` or `email` is the walker, its `serialNumber` their device.
 
-Two options make the data as hard as it really is; the other records stay the same:
+Two options make the data as hard as it really is; the other records stay the same. The third is for benchmarks:
 
 - `--shared-serials N`, the website's defect: it knows the serial numbers of the first N customers' devices only, and
   gives one of them to each further customer. The devices report their own.
@@ -35,6 +35,8 @@ Two options make the data as hard as it really is; the other records stay the sa
   three sources gets a last file, a gzip, with devices whose owner cannot be known. `DIR/_rejected.jsonl` lists the
   records that must be rejected, in the columns of landing_quarantine. Where the share is large, more devices may lose
   their owner than are listed.
+- `--hours N`: the walks are spread evenly over N hours, and each stays within its hour. With 1, everybody walks in the
+  same hour; with as many hours as customers, each customer in an hour of their own.
 """
 
 import argparse
@@ -77,14 +79,19 @@ class LandingFile(NamedTuple):
 
 
 def generate(
-    out: Path, customers: int, seed: int, shared_serials: int | None = None, damage: float = 0.0
+    out: Path,
+    customers: int,
+    seed: int,
+    shared_serials: int | None = None,
+    damage: float = 0.0,
+    hours: int | None = None,
 ) -> dict[str, int]:
     """Write the landing data of ``customers`` customers below ``out``; return how many records each source has, a
     malformed one counted once.
 
-    ``shared_serials`` and ``damage`` are the options of that name. Files of an earlier run with the same arguments,
-    even an interrupted one, are kept and completed. Any other landing data in ``out`` is left alone and raises
-    ``UsageError``.
+    ``shared_serials``, ``damage`` and ``hours`` are the options of that name. Files of an earlier run with the same
+    arguments, even an interrupted one, are kept and completed. Any other landing data in ``out`` is left alone and
+    raises ``UsageError``.
     """
     if customers < 1:
         raise UsageError(f"customers must be at least 1, not {customers}")
@@ -92,7 +99,9 @@ def generate(
         raise UsageError(f"shared serials must be at least 1, not {shared_serials}")
     if not 0 <= damage <= 1:
         raise UsageError(f"damage must be a share from 0 to 1, not {damage}")
-    arguments = customers, seed, shared_serials, damage
+    if hours is not None and not 1 <= hours <= customers:
+        raise UsageError(f"hours must be from 1 to the number of customers, not {hours}")
+    arguments = customers, seed, shared_serials, damage, hours
     _check_files_there(out, _files(*arguments))
 
     counts = dict.fromkeys(SOURCES, 0)
@@ -127,7 +136,9 @@ def _check_files_there(out: Path, files: Iterable[LandingFile]) -> None:
         raise UsageError(f"{min(there)} comes from elsewhere, or from other arguments: choose another --out")
 
 
-def _files(customers: int, seed: int, shared_serials: int | None, damage: float) -> Iterator[LandingFile]:
+def _files(
+    customers: int, seed: int, shared_serials: int | None, damage: float, hours: int | None
+) -> Iterator[LandingFile]:
     """Every file, in the order of writing."""
     waiting: dict[str, list[str]] = {source: [] for source in SOURCES}
     written = dict.fromkeys(SOURCES, 0)
@@ -140,7 +151,7 @@ def _files(customers: int, seed: int, shared_serials: int | None, damage: float)
         written[source] += 1
         return LandingFile(source, _file_name(source, written[source]), lines, rejected)
 
-    for block in blocks(customers, seed, shared_serials):
+    for block in blocks(customers, seed, shared_serials, hours):
         for source, records in block.items():
             waiting[source] += [_line(source, record) for record in records]
             while len(waiting[source]) >= LINES_PER_FILE:
@@ -170,6 +181,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, required=True, help="the same seed gives the same bytes")
     parser.add_argument("--shared-serials", type=int, metavar="N", help="the website knows N serial numbers only")
     parser.add_argument("--damage", type=float, default=0.0, metavar="SHARE", help="share of malformed records")
+    parser.add_argument("--hours", type=int, metavar="N", help="spread the readings over so many hours")
     arguments = parser.parse_args()
     try:
         counts = generate(**vars(arguments))

@@ -4,7 +4,7 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from stedi.tables import SOURCES, TABLES, Column
@@ -19,6 +19,7 @@ FIRST_WALK_ENDS = 1_709_251_200_000  # 2024-03-01, UTC, as all times in epoch mi
 HOUR = 3_600_000
 
 INSTANTS = 30
+MAX_SPACING = 4_000
 MEAN_GAP = 2_565  # between the ends of two walks: this density makes people share instants by chance, too
 JOINED = 0.14
 FIRST_JOINED_INSTANT = 7  # 23 shared instants are 77 %: below the 90 % at which coverage decides whose device it is
@@ -88,13 +89,15 @@ class Walk(NamedTuple):
         return range(self.start, self.start + INSTANTS * self.spacing, self.spacing)
 
 
-def blocks(customers: int, seed: int, shared_serials: int | None) -> Iterator[dict[str, list[Record]]]:
+def blocks(
+    customers: int, seed: int, shared_serials: int | None, hours: int | None = None
+) -> Iterator[dict[str, list[Record]]]:
     """The records of all sources, for a bounded number of customers at a time."""
     rng = random.Random(str(seed))  # as text, since -1 and 1 are one seed as numbers
     draws = Draws(seed)
     shared: list[str] = []
     offset = rng.randrange(NAMES)
-    walks = _walks(rng)
+    walks = _walks_in_hours(rng, customers, hours) if hours else _walks(rng)
     for begin in range(0, customers, BLOCK):
         records: list[Record] = []
         batches: dict[str, list[list[Record]]] = {
@@ -166,6 +169,27 @@ def _walks(rng: random.Random) -> Iterator[Walk]:
             spacing = rng.randint(61, 120) * 100 // 3  # 2 to 4 seconds in thirtieths of a second
             start = end - (INSTANTS - 1) * spacing
             while (spacing, start % spacing) in recent:  # nobody may walk in step with another by chance
+                start += 1
+            recent.append((spacing, start % spacing))
+            walk = Walk(start, spacing)
+        yield walk
+
+
+def _walks_in_hours(rng: random.Random, customers: int, hours: int) -> Iterator[Walk]:
+    """As ``_walks``, but as many in each of so many hours, and none that reaches into the next."""
+    room = HOUR - INSTANTS * MAX_SPACING
+    recent: deque[tuple[int, int]] = deque(maxlen=2_000)  # fewer than the shortest spacing has milliseconds
+    walk = None
+    for number in count():
+        hour, place = divmod(number * hours, customers)
+        begin = FIRST_WALK_ENDS + hour * HOUR
+        later = walk and Walk(walk.start + rng.randrange(FIRST_JOINED_INSTANT, INSTANTS) * walk.spacing, walk.spacing)
+        if later and rng.random() < JOINED and begin <= later.start and later.instants[-1] < begin + HOUR:
+            walk = later
+        else:
+            spacing = rng.randint(61, 120) * 100 // 3
+            start = begin + place * room // customers + rng.randrange(max(1, room * hours // customers))
+            while (spacing, start % spacing) in recent:
                 start += 1
             recent.append((spacing, start % spacing))
             walk = Walk(start, spacing)

@@ -76,6 +76,11 @@ def ui_lock() -> Lock:
     return Lock(local_root() / "ui.lock")
 
 
+def bench_lock() -> Lock:
+    """Held for as long as a benchmark runs, which has a lake of its own."""
+    return Lock(local_root() / "bench" / "bench.lock")
+
+
 def _alive(recorded: list[tuple[int, float]]) -> list[psutil.Process]:
     processes = []
     for pid, created in recorded:

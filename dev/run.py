@@ -55,7 +55,7 @@ def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
     on_conflict = CommandError("another run uses this lake; wait for it, or end it with `make stop`")
     with run_lock().acquired(on_conflict) as lock:
         progress = _Progress()
-        outcome = Outcome()
+        outcome = Outcome(started)
         try:
             with progress, _lake_to_itself(progress):
                 _follow(dag_id, conf, keep, lock, progress, outcome)
@@ -65,7 +65,8 @@ def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
             return 130
         finally:
             if outcome.run_id:
-                summary.report(outcome, progress.console, time.monotonic() - started)
+                outcome.lap(summary.BETWEEN_TASKS)
+                summary.report(outcome, progress.console)
     return 0 if outcome.state == "success" else 1
 
 
@@ -130,10 +131,10 @@ def _follow(dag_id: str, conf: dict[str, Any], keep: bool, lock: int, progress: 
         progress.now("starting the local AWS and Airflow")
         lake.start_local_aws()
         lake.stop_run_queries()
-        _expect("ready", events, log)
         if not keep:
-            progress.now("emptying the lake")
             lake.reset()
+        _expect("ready", events, log)
+        outcome.lap(summary.START)
         logs = f"Logs: {display_path(log)} (Airflow), {display_path(local_aws().state)} (local AWS)"
         print_line(progress.console, logs)
         progress.now("starting the run")
@@ -211,11 +212,16 @@ def _handle_event(event: Event, progress: _Progress, outcome: Outcome) -> None:
             if state == "failed":
                 outcome.failures.append(event)
         elif task_id in summary.TABLES:
-            details = f"{format_count(count_rows([task_id], lake.RUN_WORKGROUP)[task_id])} rows"
+            outcome.rows |= count_rows([task_id], lake.RUN_WORKGROUP)
+            details = f"{format_count(outcome.rows[task_id])} rows"
         else:
             details = _format_numbers(outcome.results[task_id] or {})
         outcome.tasks = [task for task in outcome.tasks if task["task_id"] != task_id]
-        outcome.tasks.append({"task_id": task_id, "state": state, "seconds": event["seconds"]})
+        outcome.tasks.append(
+            {name: event[name] for name in ("task_id", "state", "started", "seconds")}
+            | {"attempts": event["try_number"]}
+        )
+        outcome.spend_on_task(task_id, event["seconds"] or 0)
         progress.finished(task_id, state, event["seconds"], details)
         if task_id == airflow_home.MAINTENANCE_DAG_ID and state == "success":
             for line in _job_output(event["result"]):

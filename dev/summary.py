@@ -3,8 +3,10 @@
 import contextlib
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,20 @@ TABLES = (*LANDING_TABLES, *JOBS)
 OWNER_KNOWN = ("website_confirmed", "readings", "website")
 OWNER_UNKNOWN = ("owner_ambiguous", "owner_unknown")
 
+#: Where the time of a run goes, beside its tasks.
+START = "start of Airflow, emptying the lake"
+BETWEEN_TASKS = "Airflow between the tasks"
+SUMMARY = "counting what came out"
+#: Small tasks that the summary takes together.
+STEPS = {
+    "upload_landing": "upload",
+    "upload_code": "upload",
+    "delete_old_handovers": "upload",
+    "create_tables": "tables",
+    "all_checks_passed": "checks",
+    "publish_report": "report",
+}
+
 #: {(source, figure): value}
 Figures = Counter[tuple[str, str]]
 
@@ -32,11 +48,27 @@ Figures = Counter[tuple[str, str]]
 class Outcome:
     """What is known about a run so far."""
 
+    #: By the monotonic clock.
+    started: float = field(default_factory=time.monotonic)
     run_id: str | None = None
     state: str = "failed"
     tasks: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    #: {table: its rows} of those that the run has written.
+    rows: dict[str, int | None] = field(default_factory=dict)
+    #: {step: its seconds}, in the order of the run; together they are all of its time up to the last lap.
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def lap(self, step: str) -> None:
+        """Books on ``step`` the time that is booked on nothing yet."""
+        self._spend(step, max(0.0, time.monotonic() - self.started - sum(self.spent.values())))
+
+    def spend_on_task(self, task_id: str, seconds: float) -> None:
+        self._spend("checks" if task_id.startswith("checks.") else STEPS.get(task_id, task_id), seconds)
+
+    def _spend(self, step: str, seconds: float) -> None:
+        self.spent[step] = self.spent.get(step, 0.0) + seconds
 
     def checks(self) -> list[dict[str, Any]]:
         return [
@@ -51,17 +83,27 @@ class Outcome:
         ]
 
 
-def report(outcome: Outcome, console: Console, seconds: float) -> None:
+def report(outcome: Outcome, console: Console) -> None:
     """Writes ``summary.json``, fetches the report that the run has published, and prints what came out."""
-    tables, checks = dict.fromkeys(TABLES), outcome.checks()
-    with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
-        tables = count_rows(TABLES, RUN_WORKGROUP)
+    tables, checks = dict.fromkeys(TABLES) | outcome.rows, outcome.checks()
+    with ThreadPoolExecutor(1) as meanwhile:
+        asked = meanwhile.submit(_figures, outcome.run_id)
+        with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
+            tables |= count_rows([table for table in TABLES if table not in outcome.rows], RUN_WORKGROUP)
+        figures = asked.result()
+    page = _fetch_report(outcome.run_id) if outcome.run_id and outcome.results.get("publish_report") else None
+    outcome.lap(SUMMARY)
+    seconds = sum(outcome.spent.values())
     summary = {
         "run_id": outcome.run_id,
         "state": outcome.state,
         "seconds": round(seconds, 1),
+        "spent": {step: round(spent, 2) for step, spent in outcome.spent.items()},
         "tables": tables,
         "tasks": outcome.tasks,
+        "failures": [
+            {"task_id": failure["task_id"], "reason": first_line(failure["reason"])} for failure in outcome.failures
+        ],
         "checks": checks,
     }
     path = local_root() / "summary.json"
@@ -80,13 +122,17 @@ def report(outcome: Outcome, console: Console, seconds: float) -> None:
         print_line(console, f"  log: {failure['log']}")
     rows = [(name, format_count(count)) for name, count in tables.items()]
     print_table(console, ("table", "rows"), rows, right=(False, True))
-    for line in _summary_lines(_figures(outcome.run_id), outcome.results.get("upload_landing") or {}):
+    for line in _summary_lines(figures, outcome.results.get("upload_landing") or {}):
         print_line(console, line)
-    if outcome.run_id and outcome.results.get("publish_report"):
-        print_line(console, f"Report: {display_path(_fetch_report(outcome.run_id))}")
+    if page:
+        print_line(console, f"Report: {display_path(page)}")
     print_line(console, f"Summary as JSON: {display_path(path)}")
     if succeeded:
         print_line(console, 'Next: make query SQL="select * from machine_learning_curated limit 10", or make ui')
+    shares = [
+        (step, f"{spent:.1f}", f"{spent / seconds:.0%}" if seconds else "-") for step, spent in outcome.spent.items()
+    ]
+    print_table(console, ("where the time went", "seconds", "share"), shares, right=(False, True, True))
 
 
 def first_line(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
+
+#: The states of a job run that has not ended.
+UNDER_WAY = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+#: Seconds between two looks at what a running job has printed.
+OUTPUT_SECONDS = 2
 
 
 @task(task_id="upload_code")
@@ -38,9 +44,25 @@ class _WithoutPolling:
 
 
 class _Hook(GlueJobHook):
+    """Looks at a running job's state at every poll, and at its output less often: that takes three requests."""
+
+    _state = ""
+    _looked_at_output = 0.0
+
     @property
     def log(self) -> Any:
         return _WithoutPolling(super().log)
+
+    def get_job_state(self, job_name: str, run_id: str) -> str:
+        self._state = super().get_job_state(job_name, run_id)
+        return self._state
+
+    def print_job_logs(self, job_name: str, run_id: str, continuation_tokens: Any) -> None:
+        recently = time.monotonic() - self._looked_at_output < OUTPUT_SECONDS
+        if recently and self._state in UNDER_WAY:
+            return
+        self._looked_at_output = time.monotonic()
+        super().print_job_logs(job_name, run_id, continuation_tokens)
 
 
 class LakehouseGlueJob(GlueJobOperator):

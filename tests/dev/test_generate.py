@@ -376,7 +376,7 @@ def test_landing_data_of_somebody_else_is_an_error_in_one_line_and_left_as_it_is
 
 @pytest.mark.parametrize(
     ("customers", "seed", "options"),
-    [(3, 2, {}), (4, 1, {}), (2, 1, {}), (3, 1, {"damage": 0.3}), (3, 1, {"shared_serials": 1})],
+    [(3, 2, {}), (4, 1, {}), (2, 1, {}), (3, 1, {"damage": 0.3}), (3, 1, {"shared_serials": 1}), (3, 1, {"hours": 1})],
 )
 def test_landing_data_of_other_arguments_is_an_error_and_left_as_it_is(tmp_path, customers, seed, options):
     generate(tmp_path, 3, 1)
@@ -385,6 +385,12 @@ def test_landing_data_of_other_arguments_is_an_error_and_left_as_it_is(tmp_path,
     with pytest.raises(UsageError, match="other arguments"):
         generate(tmp_path, customers, seed, **options)
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("hours", [0, 4])
+def test_there_are_at_most_as_many_hours_as_customers(tmp_path, hours):
+    with pytest.raises(UsageError, match="hours must be from 1 to the number of customers"):
+        generate(tmp_path, 3, 1, hours=hours)
 
 
 def test_changed_landing_data_is_an_error_and_left_as_it_is(tmp_path):

@@ -1,6 +1,7 @@
 """What a run prints at its end, and leaves for programs."""
 
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -48,6 +49,8 @@ def failed(local, monkeypatch, capsys):
     monkeypatch.setattr(summary, "_figures", lambda _: FIGURES)
     check = {"violations": 2, "figures": {"customer_trusted": 2}, "query_execution_id": "q"}
     outcome = Outcome(
+        started=time.monotonic() - 12.34,
+        spent={"customer_trusted": 9.1, "checks": 2.0},
         run_id="manual",
         tasks=[
             {"task_id": "customer_trusted", "state": "success", "seconds": 9.1},
@@ -57,7 +60,7 @@ def failed(local, monkeypatch, capsys):
         results={"checks.consent": check},
         failures=[{"task_id": "checks.consent", "reason": "\nconsent: 2 violations\nmore", "log": "x.log"}],
     )
-    summary.report(outcome, new_console(), 12.34)
+    summary.report(outcome, new_console())
     return capsys.readouterr().out.splitlines()
 
 
@@ -69,6 +72,43 @@ def test_the_first_lines_say_whether_the_run_succeeded_and_why_not(failed):
     ]
 
 
+def test_the_last_lines_say_where_all_of_the_time_went(failed):
+    assert failed[-6:] == [
+        "  where the time went      seconds   share",
+        " ──────────────────────────────────────────",
+        "  customer_trusted             9.1     74%",
+        "  checks                       2.0     16%",
+        "  counting what came out       1.2     10%",
+        "",
+    ]
+
+
+def test_the_steps_of_a_run_sum_to_its_time():
+    outcome = Outcome(started=time.monotonic() - 10)
+    outcome.lap(summary.START)
+    outcome.started -= 6
+    for task_id, seconds in (("upload_code", 1), ("upload_landing", 1.5), ("checks.consent", 2), ("new_task", 1)):
+        outcome.spend_on_task(task_id, seconds)
+    outcome.lap(summary.BETWEEN_TASKS)
+    assert {step: round(spent, 1) for step, spent in outcome.spent.items()} == {
+        summary.START: 10.0,
+        "upload": 2.5,
+        "checks": 2.0,
+        "new_task": 1.0,
+        summary.BETWEEN_TASKS: 0.5,
+    }
+
+
+def test_a_table_that_the_run_has_counted_is_not_counted_again(local, monkeypatch, capsys):
+    local.mkdir()
+    counted = []
+    monkeypatch.setattr(summary, "count_rows", lambda tables, _: counted.extend(tables) or dict.fromkeys(tables, 1))
+    monkeypatch.setattr(summary, "_figures", lambda _: FIGURES)
+    summary.report(Outcome(run_id="manual", rows={"customer_trusted": 482}), new_console())
+    assert "customer_trusted" not in counted
+    assert json.loads((local / "summary.json").read_text())["tables"]["customer_trusted"] == 482
+
+
 def test_no_line_in_a_file_ends_in_blanks_or_is_longer_than_its_text(failed):
     assert [line for line in failed if line != line.rstrip() or len(line) > 130] == []
     assert "  customer_trusted           1,234" in failed
@@ -77,6 +117,7 @@ def test_no_line_in_a_file_ends_in_blanks_or_is_longer_than_its_text(failed):
 def test_the_summary_for_programs_has_the_checks_with_their_figures(failed, local):
     written = json.loads((local / "summary.json").read_text())
     assert (written["run_id"], written["state"], written["seconds"]) == ("manual", "failed", 12.3)
+    assert written["failures"] == [{"task_id": "checks.consent", "reason": "consent: 2 violations"}]
     assert written["tables"]["customer_trusted"] == 1_234
     assert written["checks"] == [
         {"check": "consent", "state": "failed", "violations": 2, "figures": {"customer_trusted": 2}},

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
@@ -93,3 +94,20 @@ def test_the_polling_messages_do_not_bury_what_the_job_says(aws_environment, cap
     assert "No new Glue driver logs" in printed
     assert "Polling" not in printed
     assert "No new log from" not in printed
+
+
+def test_the_output_of_a_running_job_is_looked_at_now_and_then_and_that_of_an_ended_one_always(
+    aws_environment, monkeypatch
+):
+    looked = []
+    monkeypatch.setattr(GlueJobHook, "print_job_logs", lambda self, job, run, tokens: looked.append(run))
+    states = iter(["RUNNING", "RUNNING", "RUNNING", "SUCCEEDED"])
+    monkeypatch.setattr(GlueJobHook, "get_job_state", lambda self, job, run: next(states))
+    hook = _Hook(job_name=JOB)
+    for run in ("first", "soon", "soon", "ended"):
+        hook.get_job_state(JOB, run)
+        hook.print_job_logs(JOB, run, None)
+    assert looked == ["first", "ended"]
+    monkeypatch.setattr("stedi.glue_job.OUTPUT_SECONDS", 0)
+    hook.print_job_logs(JOB, "later", None)
+    assert looked[2:] == ["later"]
