@@ -211,7 +211,8 @@ class _Bench:
         if ended.code and reasons:
             found["run"] = "; ".join(f"{task}: {reason}" for task, reason in reasons.items())[:300]
         done = {task["task_id"]: task for task in tasks["tasks"]}
-        checks = [task for task in done if task.startswith("checks.")]
+        # And what finds the files that they leave out.
+        checks = [task for task in done if task.startswith("checks.") or task == "unreadable_files"]
         found["jobs"] = _tasks(JOBS, done, reasons, ended.meter)
         found |= {f"jobs.{job}": _tasks([job], done, reasons, ended.meter) for job in JOBS}
         found["checks"] = _tasks(checks, done, reasons, ended.meter) if checks else "no check has run"
