@@ -121,7 +121,8 @@ make bench                      # all scales; leave the machine alone meanwhile
 make bench SCALES="1 30h"       # some; the results of the others stay as they are
 ```
 
-It uses a lake of its own in `.local/bench`, so yours stays as it is.""",
+It takes about an hour. It uses a lake of its own in `.local/bench`, so yours stays as it is; with the generated data,
+that takes several GB. `make stop` stops it, and `make clean` deletes them.""",
         "## Ratios\n\n"
         + _table(
             ("ratio", "result", "at most", "aim"),
