@@ -58,11 +58,18 @@ def test_the_ui_does_not_start_during_a_run(local, command, held):
     assert failed.stderr == "error: `make run` is running; start the UI when it has ended\n"
 
 
-def test_stop_ends_the_process_that_holds_the_lock(local, command, held):
-    with held(local / "run.lock") as holder:
+@pytest.mark.parametrize(("lock", "what"), [("run.lock", "the run"), ("bench/bench.lock", "the benchmark")])
+def test_stop_ends_the_process_that_holds_the_lock(local, command, held, lock, what):
+    with held(local / lock) as holder:
         stopped = command("stop")
         assert holder.wait(10) == -15
-    assert stopped.stdout == "stopped the run\n"
+    assert stopped.stdout == f"stopped {what}\n"
+
+
+def test_a_benchmark_of_no_scale_is_an_error_of_one_line_and_nothing_is_started(local, command):
+    failed = command("bench", "--scales", "1 x")
+    assert failed.stderr == "error: SCALES has 'x'; a scale is a number like 30, or 30h: all in the same hour\n"
+    assert not local.exists()
 
 
 def test_clean_forgets_the_state_and_keeps_what_is_installed(local, command):

@@ -68,6 +68,11 @@ def test_make_hands_the_hours_of_a_maintenance_over(printing_python):
     assert json.loads(made.stdout)[2:] == ["maintain", "--snapshot-hours", "0", "--orphan-hours", "48"]
 
 
+def test_make_hands_the_scales_of_a_benchmark_over(printing_python):
+    made = make("bench", printing_python, "SCALES=1 30h", "DOCS=1")
+    assert json.loads(made.stdout)[2:] == ["bench", "--scales", "1 30h", "--docs"]
+
+
 def test_make_alone_lists_every_target():
     listed = make("help").stdout
     targets = next(line for line in (PROJECT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
