@@ -12,6 +12,9 @@ from local_aws.glue.jars import jars, java_home, spark_home
 from local_aws.glue.spark import NO_CONFIGURATION
 from local_aws.settings import jars_directory
 
+#: A run that loaded this class has written an Iceberg table, and so loaded nearly all classes that jobs need.
+WRITES_ICEBERG = b"org/apache/iceberg/spark/source/SparkWriteBuilder"
+
 logger = logging.getLogger("local_aws")
 
 
@@ -24,8 +27,8 @@ def options(class_list: Path) -> str:
 
 
 def is_wanted(class_list: Path) -> bool:
-    """Whether a JVM has noted its classes there."""
-    return class_list.exists()
+    """Whether a JVM has noted its classes there, and a run in it has used what most runs use."""
+    return class_list.exists() and WRITES_ICEBERG in class_list.read_bytes()
 
 
 async def make(class_list: Path) -> None:

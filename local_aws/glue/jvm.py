@@ -1,6 +1,7 @@
 """A JVM with Spark that stays for the next run: each run's Python attaches to it and has a SparkContext of its own."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
@@ -149,14 +150,15 @@ class Jvm:
         Afterwards the JVM is as it was before; where it may not be, it has ended. So it has where this is cancelled.
         """
         self.clean = False
-        error = script.directory / "error"
+        error, new = script.directory / "error", script.directory / "error.new"
         python: Process | None = None
         try:
             if self.runs:
                 os.truncate(self._log, 0)
             self.runs += 1
-            error.unlink(missing_ok=True)
-            error.symlink_to(self._log)
+            # At any moment there is a log to read: the JVM's, while it serves this run.
+            new.symlink_to(self._log)
+            new.replace(error)
             with (script.directory / "output").open("ab") as output:
                 python = await asyncio.create_subprocess_exec(
                     *script.command,
@@ -172,9 +174,13 @@ class Jvm:
             if not ended.done() or not self.lives():
                 # First: a script whose JVM is killed only says that it cannot reach it any more.
                 return await self._ended or 1
-            if ended.result() == 0 and script.clean.exists():
-                await asyncio.to_thread(self._clean, python.pid, error)
-                self.clean = True
+            # Hive's own database, Derby, would go on in the JVM without its files.
+            if ended.result() == 0 and script.clean.exists() and not (self._tmp / "metastore_db").exists():
+                with contextlib.suppress(OSError):  # the disk may be full
+                    await asyncio.to_thread(self._clean, python.pid)
+                    shutil.copyfile(self._log, new)
+                    new.replace(error)
+                    self.clean = True
             return ended.result()
         finally:
             if not self.clean:
@@ -182,12 +188,10 @@ class Jvm:
                 self._log.replace(error)
                 await self.end()
 
-    def _clean(self, python: int, error: Path) -> None:
+    def _clean(self, python: int) -> None:
         """Ends and deletes what a run has left beside the JVM."""
         assert self._process
         end_processes(str(self._directory), [python, self._process.pid], spare=self._process.pid)
-        new = shutil.copyfile(self._log, error.with_suffix(".new"))
-        new.replace(error)
         for path in self._tmp.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 

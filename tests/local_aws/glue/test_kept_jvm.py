@@ -148,6 +148,14 @@ def test_java_options_of_a_job_come_beside_those_of_the_local_aws(jobs):
     assert temporary.startswith(str(jobs.aws.state))
 
 
+def test_a_jvm_that_does_not_start_fails_the_run_and_its_log_says_why(jobs):
+    run = jobs.run("unstartable", PID, arguments={"--conf": "spark.driver.memory=much"})
+
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"] == "Command failed with exit code 1; the error log says why"
+    assert "-Xmxmuch" in " ".join(jobs.log(run, "error"))
+
+
 def test_each_run_s_own_code_is_in_spark_s_python_workers_too(jobs):
     script = (
         SESSION
@@ -213,15 +221,17 @@ def test_a_script_may_stop_its_session_or_leave_that_to_the_local_aws(jobs, end)
         ("jvm.System.exit(0)", "FAILED"),
         ("time.sleep(300)", "TIMEOUT"),
         ("os._exit(0)", "SUCCEEDED"),
+        # Hive keeps its tables in the JVM.
+        ("spark.stop(); SparkSession.builder.enableHiveSupport().getOrCreate().catalog.listTables()", "SUCCEEDED"),
     ],
 )
 def test_a_run_that_does_not_end_well_ends_its_jvm(jobs, end, state):
-    run = jobs.run("ends", SESSION + end, Timeout=15)
+    run = jobs.run("ends", SESSION + end, Timeout=20 if state == "TIMEOUT" else 90)
 
     assert run["JobRunState"] == state, run
     assert not lives(first_pid(jobs, run))
     # No word of Spark's about its end.
-    assert jobs.log(run, "error") == []
+    assert "Hive" in end or jobs.log(run, "error") == []
 
 
 def test_runs_at_the_same_time_have_a_jvm_each_of_which_one_stays(jobs, tmp_path):
