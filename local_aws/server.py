@@ -105,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="S3, Glue and Athena on one machine, on one loopback port.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="the directory of everything that is kept")
-    parser.add_argument("--seconds-per-minute", type=float, default=60.0, help="of a Glue job's timeout, for tests")
+    parser.add_argument("--seconds-per-minute", type=float, default=60.0, help="of Glue's timeouts, for tests")
     parser.add_argument("--name", help="serve other machines too, which reach this one by this name; it trusts them")
     parser.add_argument("--bucket", help="a bucket to create before it is healthy")
     parser.add_argument("--role", help="a role for Glue to create before it is healthy")

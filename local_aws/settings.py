@@ -36,7 +36,8 @@ class LocalAws:
 
     port: int
     state: Path
-    #: How long a Glue job's minute lasts, in seconds: a test of a job's timeout cannot wait for a real one.
+    #: How long a minute of Glue lasts, in seconds: a test of a job's timeout, or of an idle JVM, cannot wait for a real
+    #: one.
     seconds_per_minute: float = 60.0
 
     @property
@@ -73,5 +74,5 @@ def jars_directory() -> Path:
 
 
 def java_options() -> str:
-    """``LOCAL_AWS_JAVA_OPTIONS``: more options for the Java of each Glue job."""
+    """``LOCAL_AWS_JAVA_OPTIONS``: more options for the Java of all Glue jobs."""
     return os.environ.get("LOCAL_AWS_JAVA_OPTIONS", "")

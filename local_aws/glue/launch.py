@@ -1,15 +1,15 @@
-"""Turns a job run into a ``spark-submit``: its files in a directory of its own, its command, its environment."""
+"""Turns a job run into a script to run: its files in a directory of its own, and what it asks of a JVM."""
 
+import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from local_aws.glue import class_archive, spark
-from local_aws.glue.jars import spark_home
+from local_aws.glue import spark
+from local_aws.glue.jvm import JvmSettings, Script
 from local_aws.glue.processes import RUN_ID_VARIABLE
 from local_aws.json_api import Json
 from local_aws.settings import LocalAws
@@ -25,13 +25,13 @@ class LaunchError(Exception):
 
 def prepare(
     local_aws: LocalAws, s3: Any, run: Json, script: str, arguments: dict[str, str], directory: Path
-) -> tuple[list[str], dict[str, str]]:
-    """Makes the run's directory; gives the command and its whole environment.
+) -> tuple[JvmSettings, Script]:
+    """Makes the run's directory; gives what the run asks of a JVM, and its script.
 
-    script: the script's ``s3://`` location; s3: a boto3 client. Raises ``LaunchError``, and ``JarsError``.
+    script: the script's ``s3://`` location; s3: a boto3 client. Raises ``LaunchError``.
     """
     directory.mkdir()
-    for name in ("stdout", "stderr"):
+    for name in ("output", "error"):
         (directory / name).touch()
     for name in UNSUPPORTED:
         if name in arguments:
@@ -39,33 +39,22 @@ def prepare(
     formats = arguments.get("--datalake-formats", "")
     if formats not in ("", "iceberg"):
         raise LaunchError(f"LAUNCH ERROR | --datalake-formats {formats}: the local AWS knows iceberg only.")
-    iceberg = formats == "iceberg"
-    settings = dict(
+    conf = dict(
         pair.partition("=")[::2] for pair in re.split(r"\s+--conf\s+", arguments.get("--conf", "").strip()) if pair
     )
-    catalogs = [match[1] for key in settings if (match := re.fullmatch(r"spark\.sql\.catalog\.([^.]+)", key))]
     script_file = _fetch(s3, script, directory / "script")
     extra = [uri.strip() for uri in arguments.get("--extra-py-files", "").split(",") if uri.strip()]
     packages = [_fetch(s3, uri, directory / "packages") for uri in extra]
-    runner = shutil.copy(Path(__file__).with_name("run_script.py"), directory / "run_script.py")
-    spark.write_log4j2(directory / "log4j2.properties")
-    java = f"-Dlog4j2.configurationFile={(directory / 'log4j2.properties').as_uri()}"
-    # Java asks no environment where its temporary files go: what a killed run had staged for S3 would stay in /tmp.
-    java += f' "-Djava.io.tmpdir={directory / "tmp"}"'
-    java += f" {class_archive.options(directory)}" if iceberg else ""
-    local = spark.settings(local_aws, catalogs=catalogs) | {"spark.driver.extraJavaOptions": java}
-    spark.write_properties(directory / "spark.properties", local)
-    command: list[str | Path] = [spark_home() / "bin" / "spark-submit", "--name", run["JobName"]]
-    command += ["--properties-file", directory / "spark.properties"]
-    for key, value in settings.items():
-        command += ["--conf", f"{key}={value}"]
-    command += ["--py-files", ",".join(map(str, packages))] if packages else []
-    command += [runner, directory / "error.json", script_file]
-    command += ["--JOB_ID", f"j_{run['JobName']}", "--JOB_RUN_ID", run["Id"], "--JOB_NAME", run["JobName"]]
-    for key, value in arguments.items():
-        command += [] if key in GLUE_ARGUMENTS else [key, value]
-    environment = spark.submit_environment(local_aws, directory, iceberg=iceberg)
-    return list(map(str, command)), environment | {RUN_ID_VARIABLE: run["Id"]}
+    arguments = {"--JOB_ID": f"j_{run['JobName']}", "--JOB_RUN_ID": run["Id"], "--JOB_NAME": run["JobName"]} | {
+        key: value for key, value in arguments.items() if key not in GLUE_ARGUMENTS
+    }
+    environment = spark.environment(local_aws, directory) | {RUN_ID_VARIABLE: run["Id"]}
+    # A module is found beside the packages, what is in a package inside it.
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, [directory / "packages", *packages] if packages else []))
+    words = [word for argument in arguments.items() for word in argument]
+    return JvmSettings(conf, iceberg=formats == "iceberg"), Script(
+        directory, script_file, run["JobName"], packages, words, environment
+    )
 
 
 def _fetch(s3: Any, uri: str, directory: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Carries what a job run writes to its stdout and stderr on to CloudWatch Logs, as it comes."""
+"""Carries what a job run and its Spark write on to CloudWatch Logs, as it comes."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 LOG_GROUP = "/aws-glue/jobs"
 #: A run's files, and the log group that each goes to.
-GROUPS = {"stdout": f"{LOG_GROUP}/output", "stderr": f"{LOG_GROUP}/error"}
+GROUPS = {"output": f"{LOG_GROUP}/output", "error": f"{LOG_GROUP}/error"}
 KEPT_LOG = 5_000_000  # bytes of each file that go to the logs
 
 logger = logging.getLogger("local_aws")

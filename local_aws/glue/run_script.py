@@ -1,14 +1,17 @@
-"""Runs a job's script inside ``spark-submit``, and writes why it failed to the file that its first argument names.
+"""Runs a job's script in a JVM that serves other runs, too: says why it failed, and leaves the JVM as it was.
 
-A copy of this file lies beside each run's script; it imports nothing of this project.
+It imports nothing of this project, which the script must not find.
 """
 
+import atexit
+import contextlib
+import gc
 import json
-import os
 import runpy
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 CATEGORIES = {
     "AnalysisException": "QUERY_ERROR",
@@ -34,13 +37,43 @@ def describe(error: BaseException, script: str) -> str:
     return "; ".join([category, *([f"Failed Line Number: {number}"] if number else []), f"{kind}: {text}"])
 
 
+def lend_jvm(name: str, packages: str, clean: Path) -> None:
+    """Gives the JVM the run's own settings; at the end of Python, it is as before, and the file ``clean`` says so."""
+    from pyspark import SparkContext
+
+    SparkContext._ensure_initialized()
+    jvm: Any = SparkContext._jvm
+    properties = jvm.System.getProperties().clone()
+    jvm.System.setProperty("spark.app.name", name)
+    jvm.System.setProperty("spark.submit.pyFiles", packages)
+
+    def give_back() -> None:
+        gc.collect()  # what Python has forgotten, Java forgets, too
+        context = getattr(getattr(jvm.org.apache.spark, "SparkContext$"), "MODULE$").getActive()
+        if context.isDefined():
+            context.get().stop()
+        jvm.org.apache.spark.sql.SparkSession.clearDefaultSession()
+        jvm.org.apache.spark.sql.SparkSession.clearActiveSession()
+        jvm.org.apache.hadoop.fs.FileSystem.closeAll()
+        jvm.System.setProperties(properties)
+        jvm.java.util.TimeZone.setDefault(None)
+        jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
+        clean.touch()
+
+    def try_to_give_back() -> None:
+        with contextlib.suppress(Exception):  # then the JVM ends
+            give_back()
+
+    # After the script's own threads and exit handlers.
+    atexit.register(try_to_give_back)
+
+
 def main() -> None:
     """Runs the script as ``__main__``; its exit code is the script's."""
-    reason, script, *arguments = sys.argv[1:]
+    reason, clean, name, packages, script, *arguments = sys.argv[1:]
     sys.argv = [script, *arguments]
     sys.path[0] = str(Path(script).parent)
-    # Spark starts Python with stderr joined to stdout; on Glue they are two logs.
-    os.dup2(os.open("stderr", os.O_WRONLY | os.O_APPEND), 2)
+    lend_jvm(name, packages, Path(clean))
     try:
         runpy.run_path(script, run_name="__main__")
     except BaseException as error:

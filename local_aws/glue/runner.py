@@ -6,15 +6,15 @@ import json
 import logging
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_aws.glue import class_archive
 from local_aws.glue.jars import JarsError
+from local_aws.glue.jvm import JvmError, JvmSettings, Script
+from local_aws.glue.jvms import Jvms
 from local_aws.glue.launch import LaunchError, prepare
 from local_aws.glue.processes import end_processes
 from local_aws.glue.run_log import RunLog
@@ -42,9 +42,10 @@ class Runner:
         self._store = store
         self._client = client
         self._active: dict[str, _Active] = {}
-        self._archiving: asyncio.Task[None] | None = None
         self.closing = False
         self._end_what_a_crash_left()
+        self._jvms = Jvms(local_aws, directory)
+        self._jvms.warm_up()
 
     def launch(self, run: Json, job: Json, arguments: dict[str, str]) -> None:
         """Starts a run, whose ``arguments`` are the job's and its own."""
@@ -72,11 +73,9 @@ class Runner:
         self.closing = True
         for active in self._active.values():
             active.stop.set()
-        if self._archiving:
-            self._archiving.cancel()
-        tasks = [active.task for active in self._active.values()]
-        if left := [*tasks, *([self._archiving] if self._archiving else [])]:
-            await asyncio.wait(left)
+        if tasks := [active.task for active in self._active.values()]:
+            await asyncio.wait(tasks)
+        await self._jvms.close()
 
     async def _execute(self, run: Json, job: Json, arguments: dict[str, str]) -> None:
         run_id, began = run["Id"], None
@@ -86,22 +85,20 @@ class Runner:
             await asyncio.to_thread(log.create)
             try:
                 s3, script = await asyncio.to_thread(self._client, "s3"), job["Command"]["ScriptLocation"]
-                command, environment = await asyncio.to_thread(
-                    prepare, self._aws, s3, run, script, arguments, directory
-                )
+                wanted = await asyncio.to_thread(prepare, self._aws, s3, run, script, arguments, directory)
                 began = time.time()
                 run["JobRunState"] = "RUNNING"
                 if not self._active[run_id].stop.is_set():
                     self._store.put_run(run)
-                state, message = await self._supervise(run, command, environment, log)
+                state, message = await self._supervise(run, *wanted, log)
             except (LaunchError, JarsError) as error:
                 state, message = "FAILED", str(error)
-                with (directory / "stderr").open("a") as stderr:
-                    stderr.write(f"{message}\n")
+                (directory / "error").write_text(f"{message}\n")
+            except JvmError as error:
+                state, message = "FAILED", _reason(error.code, directory / "error.json")
+                (directory / "error").write_text(error.log)
             await asyncio.to_thread(log.ship, last=True)
             shutil.rmtree(directory / "tmp", ignore_errors=True)
-            if state == "SUCCEEDED" and self._archiving is None and class_archive.is_wanted(directory):
-                self._archiving = asyncio.create_task(class_archive.make(directory))
         except Exception as error:
             logger.exception("Run %s", run_id)
             state, message = "FAILED", f"The local AWS failed: {type(error).__name__}: {error}"
@@ -118,31 +115,19 @@ class Runner:
             if (self._directory / old).exists():
                 await asyncio.to_thread(self._delete_files, old)
 
-    async def _supervise(
-        self, run: Json, command: list[str], environment: dict[str, str], log: RunLog
-    ) -> tuple[str, str]:
-        """Runs the command to its end, or to its timeout or a stop; gives the run's last state and its message."""
-        run_id, stop = run["Id"], self._active[run["Id"]].stop
-        directory = self._directory / run_id
-        with (directory / "stdout").open("ab") as out, (directory / "stderr").open("ab") as err:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+    async def _supervise(self, run: Json, settings: JvmSettings, script: Script, log: RunLog) -> tuple[str, str]:
+        """Runs the script to its end, or to its timeout or a stop; gives the run's last state and its message."""
+        stop = self._active[run["Id"]].stop
         deadline = time.monotonic() + run["Timeout"] * self._aws.seconds_per_minute
-        ended, stopped = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
-        while not ended.done() and not stopped.done() and time.monotonic() < deadline:
+        work, stopped = asyncio.create_task(self._work(settings, script)), asyncio.create_task(stop.wait())
+        while not work.done() and not stopped.done() and time.monotonic() < deadline:
             left = max(0.0, deadline - time.monotonic())
-            await asyncio.wait({ended, stopped}, timeout=min(1, left), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, stopped}, timeout=min(1, left), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.to_thread(log.ship)
-        finished = ended.done()
-        await asyncio.to_thread(end_processes, run_id, process.pid)
-        code = await ended
+        finished = not work.cancel()
+        code = 0
+        with contextlib.suppress(asyncio.CancelledError):
+            code = await work
         stopped.cancel()
         if self.closing and not finished:
             return "FAILED", "The local AWS was stopped while the job was running."
@@ -150,7 +135,18 @@ class Runner:
             return "STOPPED", ""
         if not finished:
             return "TIMEOUT", f"Job run timed out after {run['Timeout']} minutes."
-        return ("SUCCEEDED", "") if code == 0 else ("FAILED", _reason(code, directory / "error.json"))
+        if code:
+            return "FAILED", _reason(code, script.reason)
+        self._jvms.remember(settings)
+        return "SUCCEEDED", ""
+
+    async def _work(self, settings: JvmSettings, script: Script) -> int:
+        """Runs the script in a JVM with these settings; gives its exit code."""
+        jvm = await self._jvms.take(settings)
+        try:
+            return await jvm.run(script)
+        finally:
+            await self._jvms.give_back(jvm)
 
     async def _put_end(self, run: Json) -> None:
         """Until its end is stored, a run looks active, and keeps others from starting: the disk may be full."""

@@ -1,16 +1,18 @@
-"""The settings of Spark that are true of one machine only, and the environment that a job run gets."""
+"""The settings of Spark that are true of one machine only, and the environment of its processes."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from local_aws.glue.jars import jars, java_home, spark_home
-from local_aws.settings import ACCESS_KEY, REGION, LocalAws, jars_directory, java_options
+from local_aws.glue.jars import java_home, spark_home
+from local_aws.settings import ACCESS_KEY, REGION, LocalAws, java_options
 
-#: Spark puts its configuration's directory on the class path, which must be the same for every run (for the class
+#: Spark puts its configuration's directory on the class path, which must be the same for every JVM (for the class
 #: archive): this one, beside the jars, does not exist.
 NO_CONFIGURATION = "no-configuration"
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 
 LOG4J2 = """\
 rootLogger.level = warn
@@ -31,10 +33,10 @@ HARMLESS = (
 )
 
 
-def settings(local_aws: LocalAws, *, catalogs: Iterable[str] = ("glue_catalog",)) -> dict[str, str]:
+def settings(local_aws: LocalAws, conf: Iterable[str]) -> dict[str, str]:
     """Spark's settings on one machine, without those of a job: both cores, the local S3 and Glue, a quiet start.
 
-    ``catalogs`` are the names of the Iceberg catalogs (``spark.sql.catalog.<name>``) to point to the local Glue.
+    ``conf`` are the names of a job's own settings: its Iceberg catalogs are pointed to the local Glue.
     """
     result = {
         "spark.master": "local[2]",
@@ -55,7 +57,7 @@ def settings(local_aws: LocalAws, *, catalogs: Iterable[str] = ("glue_catalog",)
         "spark.hadoop.fs.s3a.access.key": ACCESS_KEY,
         "spark.hadoop.fs.s3a.secret.key": ACCESS_KEY,
     }
-    for catalog in catalogs:
+    for catalog in [match[1] for key in conf if (match := re.fullmatch(r"spark\.sql\.catalog\.([^.]+)", key))]:
         result |= {
             f"spark.sql.catalog.{catalog}.s3.path-style-access": "true",
             f"spark.sql.catalog.{catalog}.s3.endpoint": local_aws.endpoint,
@@ -65,11 +67,8 @@ def settings(local_aws: LocalAws, *, catalogs: Iterable[str] = ("glue_catalog",)
     return result
 
 
-def submit_environment(local_aws: LocalAws, directory: Path, *, iceberg: bool) -> dict[str, str]:
-    """The whole environment of a ``spark-submit`` that works in ``directory``: nothing of the caller's own.
-
-    The jars come in here, behind Spark's own on the class path: in front, they would replace some of its classes.
-    """
+def environment(local_aws: LocalAws, directory: Path) -> dict[str, str]:
+    """The whole environment of a process that works in ``directory``: nothing of the caller's own."""
     temporary = directory / "tmp"
     temporary.mkdir(exist_ok=True)
     return local_aws.client_environment() | {
@@ -80,13 +79,11 @@ def submit_environment(local_aws: LocalAws, directory: Path, *, iceberg: bool) -
         "TMPDIR": str(temporary),
         "JAVA_HOME": str(java_home()),
         "SPARK_HOME": str(spark_home()),
-        "SPARK_CONF_DIR": str(jars_directory() / NO_CONFIGURATION),
-        "SPARK_LOCAL_DIRS": str(temporary),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_DIST_CLASSPATH": os.pathsep.join(map(str, jars(iceberg=iceberg))),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",  # the same in all Pythons of a run, as spark-submit does it
     }
 
 

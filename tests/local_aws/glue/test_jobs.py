@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import service
+from local_aws.glue.processes import processes
 from tests.local_aws.glue_jobs import BUCKET, ICEBERG_CONF, Jobs, processes_with
 
 PRINT_ARGUMENTS = "import sys; print(' '.join(sys.argv[1:]))"
@@ -59,8 +60,8 @@ def test_a_script_that_ends_well_succeeds_and_its_output_is_in_the_logs(jobs):
     assert run["Id"].startswith("jr_")
     assert run["StartedOn"] <= run["CompletedOn"]
     assert (run["MaxCapacity"], run["LogGroupName"]) == (2.0, "/aws-glue/jobs")
-    assert jobs.log(run, "output") == ["to stdout"]
-    assert jobs.log(run, "error") == ["to stderr"]
+    assert jobs.log(run, "output") == ["to stdout", "to stderr"]
+    assert jobs.log(run, "error") == []
 
 
 def test_a_run_s_arguments_come_before_the_job_s_defaults_and_glue_adds_its_own(jobs):
@@ -100,8 +101,8 @@ def test_a_failing_script_fails_the_run_with_its_exception_in_one_line(jobs):
         "Error Category: UNCLASSIFIED_ERROR; Failed Line Number: 2; "
         "ValueError: consent_policy must be one of customer, reading_time"
     )
-    assert jobs.log(run) == ["begun"]
-    assert jobs.log(run, "error")[0] == "Traceback (most recent call last):"
+    assert jobs.log(run)[:2] == ["begun", "Traceback (most recent call last):"]
+    assert jobs.log(run)[-2:] == ["ValueError: consent_policy must be one of customer, reading_time", "  or so"]
 
 
 def test_an_error_of_spark_fails_the_run_with_spark_s_own_words(jobs):
@@ -149,7 +150,8 @@ def test_stopping_a_run_ends_its_jvm_and_its_python_workers(jobs):
     jobs.create("busy", BUSY_SPARK)
     run_id = jobs.start("busy")
     jobs.wait("busy", run_id, until=lambda run: "worker" in " ".join(jobs.log(run) + jobs.log(run, "error")))
-    names = {process.joinpath("comm").read_text().strip() for process in processes_with(run_id)}
+    found = processes(run_id)
+    names = {process.name() for process in found}
     assert {"java", "python"} <= names | {"python" for name in names if name.startswith("python")}
 
     answer = jobs.glue.batch_stop_job_run(JobName="busy", JobRunIds=[run_id, "jr_unknown"])
@@ -157,7 +159,7 @@ def test_stopping_a_run_ends_its_jvm_and_its_python_workers(jobs):
     assert [run["JobRunId"] for run in answer["SuccessfulSubmissions"]] == [run_id]
     assert [error["ErrorDetail"]["ErrorCode"] for error in answer["Errors"]] == ["EntityNotFoundException"]
     assert jobs.wait("busy", run_id)["JobRunState"] == "STOPPED"
-    assert processes_with(run_id) == []
+    assert not any(process.is_running() for process in found)
 
 
 def test_a_second_run_at_the_same_time_is_refused_unless_the_job_permits_it(jobs):
