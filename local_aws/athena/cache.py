@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Cache:
             if not make(part):
                 part.rename(target)
                 return
-            os.link(part, target)
+            _link(part, target)
             part.rename(file)
         self._evict()
 
@@ -51,11 +52,20 @@ class Cache:
 def _linked(file: Path, target: Path) -> bool:
     """Links the target to the file, if there is one, and notes its use."""
     try:
-        os.link(file, target)
-        os.utime(target)
+        _link(file, target)
+        os.utime(file)
     except FileNotFoundError:
-        return False
+        return target.exists()
     return True
+
+
+def _link(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # not every file system has hard links
+        shutil.copyfile(file, target)
 
 
 def _files(directory: Path) -> list[tuple[Path, os.stat_result]]:

@@ -120,6 +120,16 @@ def test_what_was_used_least_recently_goes_first_and_stays_with_its_readers(tmp_
     assert (tmp_path / "again").read_text() == "anew"
 
 
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    def no_link(*names):
+        raise PermissionError(names)
+
+    monkeypatch.setattr("os.link", no_link)
+    Cache(tmp_path / "cache", 100).link("k", tmp_path / "a", writes("made"))
+    Cache(tmp_path / "cache", 100).link("k", tmp_path / "b", never)
+    assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == "made"
+
+
 def test_a_file_beyond_the_limit_is_used_once(tmp_path):
     Cache(tmp_path / "cache", 3).link("k", tmp_path / "a", writes("made"))
     assert contents(tmp_path / "cache") == [] and (tmp_path / "a").read_text() == "made"
