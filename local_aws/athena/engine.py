@@ -19,6 +19,7 @@ import duckdb
 
 from local_aws.athena import jsonvalues, regexps
 from local_aws.athena.errors import END_OF_MESSAGE
+from local_aws.athena.iceberg_files import create_iceberg
 from local_aws.athena.json_lines import create_json
 from local_aws.athena.quoting import literal, name, text
 from local_aws.athena.text_lines import create_text
@@ -95,12 +96,7 @@ def create_source(connection: duckdb.DuckDBPyConnection, source: dict[str, Any],
     if source["kind"] == "json":
         create_json(connection, source, job)
     elif source["kind"] == "iceberg":
-        snapshot = f", snapshot_from_id={source['snapshot']}" if source["snapshot"] else ""
-        columns = ", ".join(f"{name(column)} AS {name(column.lower())}" for column, _ in source["columns"])
-        connection.execute(
-            f"CREATE TEMP VIEW {source['name']} AS SELECT {columns} "
-            f"FROM iceberg_scan({text(source['metadata'])}{snapshot})"
-        )
+        return create_iceberg(connection, source, job)
     else:
         columns = ", ".join(f"{name(column)} {kind}" for column, kind in source["columns"])
         connection.execute(f"CREATE TEMP TABLE {source['name']} ({columns})")

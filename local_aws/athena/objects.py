@@ -5,7 +5,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -26,31 +26,44 @@ class Readable(Protocol):
 Copy = Callable[[Readable, Path, str], None]
 
 
-def fetch(objects: list[dict[str, Any]], job: dict[str, Any], directory: Path, copy: Copy) -> list[Path]:
+def fetch(
+    objects: list[dict[str, Any]], job: dict[str, Any], directory: Path, copy: Copy, kind: str = "Hive"
+) -> list[Path]:
     """A local file of each S3 object, as ``copy`` makes it, unless a query before has made the same of the same object.
+
+    ``objects`` have a URI, and may have an ETag (else S3 is asked for it) and a name for the file.
 
     An object that cannot be read fails the query. Not by DuckDB, whose many ranged requests take 5 to 30 times as long.
     The local S3 asks for no signature.
     """
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     cache = Cache(Path(job["cache"]), job["cache_bytes"])
     kept = threading.local()
 
     def fetch_one(number: int) -> Path:
-        uri, etag, size = (objects[number][key] for key in ("uri", "etag", "size"))
+        uri = objects[number]["uri"]
         if uri.endswith(_COMPRESSIONS):
             raise NotSupported(f"the compression of {uri}")
-        file = directory / str(number)
-        cache.link(repr((copy.__qualname__, uri, etag, size)), file, lambda part: make(part, uri, etag))
+        etag = objects[number].get("etag") or request("HEAD", uri).headers["ETag"]
+        file = directory / str(objects[number].get("name", number))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cache.link(repr((copy.__qualname__, uri, etag)), file, lambda part: make(part, uri, etag))
         return file
 
-    def make(file: Path, uri: str, etag: str) -> bool:
+    def request(method: str, uri: str) -> HTTPResponse:
         if not hasattr(kept, "connection"):
             kept.connection = HTTPConnection(job["endpoint"].removeprefix("http://"))
-        kept.connection.request("GET", quote("/" + uri.removeprefix("s3://")))
-        response = kept.connection.getresponse()
+        kept.connection.request(method, quote("/" + uri.removeprefix("s3://")))
+        response: HTTPResponse = kept.connection.getresponse()
         if response.status != 200:
-            raise ValueError(f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}: HTTP status {response.status}")
+            what = f"{kind.upper()}_CANNOT_OPEN_SPLIT: Error opening {kind} split {uri}"
+            raise ValueError(f"{what}: HTTP status {response.status}")
+        if method == "HEAD":
+            response.read()
+        return response
+
+    def make(file: Path, uri: str, etag: str) -> bool:
+        response = request("GET", uri)
         try:
             copy(gzip.GzipFile(fileobj=response) if uri.endswith(".gz") else response, file, uri)
         except (EOFError, OSError, zlib.error) as error:

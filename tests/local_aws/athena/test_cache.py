@@ -10,6 +10,7 @@ import pytest
 from athena_client import QueryFailed
 
 from local_aws.athena.cache import Cache
+from local_aws.athena.catalog import Catalog
 from local_aws.athena.executions import MEMORY
 from local_aws.athena.processes import machine_memory
 
@@ -81,6 +82,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from local_aws.athena.cache import Cache
+from local_aws.athena.catalog import Catalog
 
 def make(file):
     file.write_text("half of it")
@@ -167,6 +169,42 @@ def test_text_and_json_tables_share_an_object(athena, aws):
     athena.query(f"create external table {table}_json (a string) {serde} location 's3://{athena.bucket}/{table}/'")
     assert athena.query(f"select a from {table}_json") == [["1"]]
     assert cached(aws) == before
+
+
+def test_queries_share_copies_of_an_iceberg_tables_files(athena, aws):
+    table = athena.iceberg("k bigint, part string", "partitioned by (part)")
+    athena.query(f"insert into {table} values (1, 'a'), (2, 'b')")
+    before = cached(aws)
+    assert athena.query(f"select sum(k) from {table}") == [["3"]]
+    copies = cached(aws) - before
+    assert len(copies) == 5  # the metadata, a list of manifests, a manifest, two data files
+    assert athena.query(f"select k from {table} where part = 'b'") == [["2"]]
+    assert cached(aws) == before | copies
+    athena.query(f"insert into {table} values (3, 'c')")
+    assert athena.query(f"select sum(k) from {table}") == [["6"]]
+    assert len(cached(aws)) == len(before | copies) + 4  # no data file again
+
+
+def test_a_copy_does_not_hide_that_a_file_of_an_iceberg_table_is_gone(athena):
+    table = athena.iceberg("k bigint")
+    athena.query(f"insert into {table} values (1)")
+    assert athena.query(f"select k from {table}") == [["1"]]
+    s3 = athena.client_of("s3")
+    found = s3.list_objects_v2(Bucket=athena.bucket, Prefix=f"warehouse/{table}/data/")["Contents"]
+    s3.delete_object(Bucket=athena.bucket, Key=found[0]["Key"])
+    with pytest.raises(QueryFailed, match="ICEBERG_CANNOT_OPEN_SPLIT: Error opening Iceberg split s3://"):
+        athena.query(f"select k from {table}")
+
+
+def test_an_iceberg_table_with_files_elsewhere_is_read_from_s3(athena, aws):
+    table = athena.iceberg("k bigint")
+    athena.query(f"insert into {table} values (1)")
+    elsewhere = f"s3://{athena.bucket}/warehouse/{table}/other"
+    catalog = Catalog(aws)
+    with catalog.iceberg.load_table((athena.database, table)).transaction() as change:
+        change.set_properties({"write.data.path": elsewhere})
+    athena.query(f"insert into {table} values (2)")
+    assert athena.query(f"select k from {table} order by k") == [["1"], ["2"]]
 
 
 def test_a_damaged_object_is_not_kept(athena, aws):

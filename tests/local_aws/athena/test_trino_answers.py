@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "select concat('a', null)": "Trino takes an untyped NULL for an array; the value is NULL here too",
 }
 #: At least so many are answered or fail as in Trino, and so many at most are refused.
-ANSWERED, REFUSED = 219, 106
+ANSWERED, REFUSED = 230, 95
 
 
 @pytest.fixture(scope="module")
