@@ -123,7 +123,7 @@ def glue_job(
         "spark.sql.catalog.glue_catalog.warehouse": f"s3://{settings.bucket}/warehouse",
         # Small enough pieces for the memory of a worker; adaptive execution joins those that are too small to pay.
         "spark.sql.adaptive.enabled": "true",
-        "spark.sql.shuffle.partitions": "32",
+        "spark.sql.shuffle.partitions": "8",
     }
     script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
     return LakehouseGlueJob(
