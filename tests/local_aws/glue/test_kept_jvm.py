@@ -114,7 +114,7 @@ def test_a_run_finds_the_jvm_of_the_last_one_and_nothing_that_it_has_left(jobs):
     assert json.loads(jobs.log(second)[1]) == {
         "temporary files": [],
         "name": "looks",
-        "shuffle partitions": "2",
+        "shuffle partitions": "200",
         "session time zone": "UTC",
         "tables": [],
         "Java property": None,
