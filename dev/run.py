@@ -14,14 +14,13 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from dev import PROJECT, airflow_home, lake, summary
 from dev.locks import run_lock, ui_lock
 from dev.query import count_rows
 from dev.settings import CommandError, display_path, landing_source, local_aws
 from dev.summary import Outcome, first_line, format_count
-from dev.terminal import new_console, print_line
+from dev.terminal import ProgressLine, print_line
 
 #: What a running task gets to stop its Glue job run, in seconds.
 STOP_SECONDS = 30
@@ -70,31 +69,8 @@ def run(dag_id: str, conf: dict[str, Any], *, keep: bool) -> int:
     return 0 if outcome.state == "success" else 1
 
 
-class _Progress:
-    """One line for each task that has finished and, on a terminal, one for what is going on."""
-
-    def __init__(self) -> None:
-        self.console = new_console()
-        self.line = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-
-    def __enter__(self) -> "_Progress":
-        self.line.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.line.stop()
-
-    def now(self, what: str) -> None:
-        for task in self.line.task_ids:
-            self.line.remove_task(task)
-        self.line.add_task(what, total=None)
+class _Progress(ProgressLine):
+    """Prints a line for each task that has finished, too."""
 
     def finished(self, task_id: str, state: str, seconds: float | None, details: str) -> None:
         took = "" if seconds is None else f"{seconds:.1f} s"

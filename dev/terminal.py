@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Self
 
 from rich import box
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,38 @@ def new_console() -> Console:
     if not console.is_terminal:
         console.width = FILE_WIDTH
     return console
+
+
+class ProgressLine:
+    """On a terminal, one line that says what is going on, as long as this context lasts."""
+
+    def __init__(self) -> None:
+        self.console = new_console()
+        self._line = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._line.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.stop()
+
+    def now(self, what: str) -> None:
+        """Something begins: its time counts from here."""
+        for task in self._line.task_ids:
+            self._line.remove_task(task)
+        self._line.add_task(what, total=None)
+
+    def more(self, what: str) -> None:
+        """The same is going on, in other words."""
+        self._line.update(self._line.task_ids[-1], description=what)
 
 
 def print_line(console: Console, line: str, style: str | None = None) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from dev import PROJECT
 from dev.bench import data, report
@@ -25,7 +24,7 @@ from dev.bench.measure import Meter, Usage, wait_for_exit
 from dev.locks import bench_lock
 from dev.settings import CommandError, display_path, local_root
 from dev.summary import first_line
-from dev.terminal import new_console, print_line
+from dev.terminal import ProgressLine, print_line
 from local_aws import service
 from local_aws.glue.jars import java_home
 from local_aws.settings import LOCK, LocalAws, free_port
@@ -53,7 +52,7 @@ def bench(scales: str, *, rounds: int = ROUNDS, docs: bool = False) -> int:
     root = local_root() / "bench"
     root.mkdir(parents=True, exist_ok=True)
     with bench_lock().acquired(CommandError("another benchmark is running; wait for it, or end it with `make stop`")):
-        with _Bench(root, rounds) as running:
+        with ProgressLine() as progress, _Bench(root, rounds, progress) as running:
             results = running.measure(chosen)
         for folder in [root, PROJECT / "docs"] if docs else [root]:
             report.write(results, folder)
@@ -89,31 +88,22 @@ def _reason(lines: list[str], code: int) -> str:
 class _Bench:
     """A benchmark on a lake and a local AWS of its own, which ends with it."""
 
-    def __init__(self, root: Path, rounds: int) -> None:
-        self.console = new_console()
+    def __init__(self, root: Path, rounds: int, progress: ProgressLine) -> None:
         self._root = root
         self._rounds = rounds
         self._state = root / "state"
         self._work = root / "work"
         self._aws = LocalAws(free_port(), self._state / "aws")
         self._log = root / "bench.log"
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
+        self._progress = progress
+        self.console = progress.console
 
     def __enter__(self) -> "_Bench":
         self._log.write_text("")
         service.stop(self._aws)  # which a killed benchmark has left
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
         shutil.rmtree(self._work, ignore_errors=True)
         service.stop(self._aws)
 
@@ -174,9 +164,7 @@ class _Bench:
         }
 
     def _now(self, what: str) -> None:
-        for task in self._progress.task_ids:
-            self._progress.remove_task(task)
-        self._progress.add_task(what, total=None)
+        self._progress.now(what)
         self._doing = what
 
     def _print(self, scale: data.Scale, what: str, found: Found) -> None:
@@ -290,7 +278,7 @@ class _Bench:
                     print(line.rstrip(), file=log, flush=True)
                     lines.append(line)
                     if word := line.strip().partition(" ")[0]:
-                        self._progress.update(self._progress.task_ids[-1], description=f"{self._doing}: {word}")
+                        self._progress.more(f"{self._doing}: {word}")
                 wait_for_exit(process.pid)
                 meter.look()
             return _Ended(process.wait(), lines, meter)
