@@ -5,13 +5,8 @@
 {% from 'rules/records.sql' import records, unreadable_figure with context -%}
 -- accelerometer_trusted, from accelerometer_lines and customer_trusted: each different reading of the trusted customers
 -- once. A row too many, too few or with another value is a violation.
-with customers as (
-  select {{ person('customer_trusted', 'c') }} as person, c.lastupdatedate, c.sharewithresearchasofdate
-  from {{ lake.database }}.customer_trusted as c
-),
-
-agreed as (
-  {{ agreed('customers') }}
+with agreed as (
+  {{ agreed(lake.database ~ '.customer_trusted', person('customer_trusted', 'c')) }}
 ),
 
 expected as (

@@ -1,4 +1,4 @@
-{% from 'rules/records.sql' import lines, odd_files, unreadable_figure with context -%}
+{% from 'rules/records.sql' import lines, odd_files, rejected, repaired, unreadable_figure with context -%}
 -- Nothing disappears. For each job and source, the records read are the sum over their outcomes. What was read from a
 -- landing table is what Athena itself counts there: in lines, and in records, those rejected at reading included. Ready
 -- when all jobs have written their figures.
@@ -37,14 +37,8 @@ landed as (
     '{{ table }}' as source,
     count(*) as lines,
     count_if(o.path is null and trim(l.line) <> '')
-      + (
-        select count(*) from {{ lake.database }}.landing_repaired as r
-        where r."$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
-      )
-      + (
-        select count(*) from {{ lake.database }}.landing_quarantine as q
-        where q.source = '{{ table }}' and q.reason not in ('owner_unknown', 'owner_ambiguous')
-      ) as records
+      + (select count(*) from ({{ repaired(table) }}) as r)
+      + (select count(*) from ({{ rejected(table) }}) as q) as records
   from {{ table }}_lines as l
   left join {{ table }}_odd_files as o on o.path = l.path
   {% if not loop.last %}union all{% endif %}

@@ -21,13 +21,8 @@ with ranked as (
   inner join {{ lake.database }}.device_owners as o on o.serialnumber = s.serialnumber
 ),
 
-customers as (
-  select {{ person('customers_curated', 'c') }} as person, c.lastupdatedate, c.sharewithresearchasofdate
-  from {{ lake.database }}.customers_curated as c
-),
-
 agreed as (
-  {{ agreed('customers') }}
+  {{ agreed(lake.database ~ '.customers_curated', person('customers_curated', 'c')) }}
 ),
 
 expected as (

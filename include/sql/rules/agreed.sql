@@ -1,16 +1,16 @@
 {#- (person, consented_at) of everybody who agreed to research: a person's latest record decides, of two at the same
-    instant the one without consent, or with the later. records: the name of customer records with their person. -#}
-{%- macro agreed(records) -%}
+    instant the one without consent, or with the later. records: the name of customer records, c; person: theirs. -#}
+{%- macro agreed(records, person='c.person') -%}
 select person, sharewithresearchasofdate as consented_at
 from (
   select
-    person,
-    sharewithresearchasofdate,
+    {{ person }} as person,
+    c.sharewithresearchasofdate,
     row_number() over (
-      partition by person
-      order by lastupdatedate desc, sharewithresearchasofdate desc nulls first
+      partition by {{ person }}
+      order by c.lastupdatedate desc, c.sharewithresearchasofdate desc nulls first
     ) as age
-  from {{ records }}
+  from {{ records }} as c
 ) as latest
 where age = 1 and sharewithresearchasofdate > 0
 {%- endmacro -%}

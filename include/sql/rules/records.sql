@@ -27,15 +27,26 @@
 {%- if paths -%}, '{{ paths | join(', ') | replace("'", "''") }}' as unreadable_files{%- endif -%}
 {%- endmacro -%}
 
+{#- What landing_repaired has of a landing table: line. -#}
+{%- macro repaired(table) -%}
+select line from {{ lake.database }}.landing_repaired
+where "$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
+{%- endmacro -%}
+
+{#- What landing_quarantine has of a landing table that was rejected at reading, not by the rules of a table: file. -#}
+{%- macro rejected(table) -%}
+select file from {{ lake.database }}.landing_quarantine
+where source = '{{ table }}' and reason not in ('owner_unknown', 'owner_ambiguous')
+{%- endmacro -%}
+
 {#- Those files of a landing table whose records are in landing_repaired or in landing_quarantine: path. -#}
 {%- macro odd_files(table) -%}
-select concat('s3://{{ lake.bucket }}/{{ table }}/', json_extract_scalar(line, '$.file')) as path
-from {{ lake.database }}.landing_repaired
-where "$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
-union
 select concat('s3://{{ lake.bucket }}/{{ table }}/', file) as path
-from {{ lake.database }}.landing_quarantine
-where source = '{{ table }}' and reason not in ('owner_unknown', 'owner_ambiguous')
+from (
+  select json_extract_scalar(line, '$.file') as file from ({{ repaired(table) }}) as repaired
+  union
+  {{ rejected(table) }}
+) as files
 {%- endmacro -%}
 
 {#- The lines of a landing table's files that Athena can read: line, path. -#}
@@ -63,7 +74,6 @@ from (
   select line from ({{ lines(table) }}) as readable
   where trim(line) <> '' and path not in ({{ odd_files(table) }})
   union all
-  select line from {{ lake.database }}.landing_repaired
-  where "$path" like 's3://{{ lake.bucket }}/landing_repaired/{{ table }}/%'
+  {{ repaired(table) }}
 ) as used
 {%- endmacro -%}
