@@ -9,15 +9,13 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from airflow.providers.amazon.aws.operators.glue import JOB_RUN_TERMINAL_STATES, GlueJobOperator
 from airflow.sdk import Asset, Context, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
 
-#: The states of a job run that has not ended.
-UNDER_WAY = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 #: Seconds between two looks at what a running job has printed.
 OUTPUT_SECONDS = 2
 
@@ -59,7 +57,7 @@ class _Hook(GlueJobHook):
 
     def print_job_logs(self, job_name: str, run_id: str, continuation_tokens: Any) -> None:
         recently = time.monotonic() - self._looked_at_output < OUTPUT_SECONDS
-        if recently and self._state in UNDER_WAY:
+        if recently and self._state not in JOB_RUN_TERMINAL_STATES:
             return
         self._looked_at_output = time.monotonic()
         super().print_job_logs(job_name, run_id, continuation_tokens)

@@ -18,7 +18,9 @@ SQL_TYPES = {
 }
 
 #: Why a record is rejected in a file that Athena cannot read: a query that opens the file fails.
-DAMAGED_FILE, LINE_TOO_LONG = UNREADABLE = ("damaged_file", "line_too_long")
+DAMAGED_FILE = "damaged_file"
+LINE_TOO_LONG = "line_too_long"
+UNREADABLE = (DAMAGED_FILE, LINE_TOO_LONG)
 
 
 class TablesError(ValueError):
