@@ -99,6 +99,7 @@ def markdown(results: Results) -> str:
             *(f"{scale['records'][source]:,}" for source in scale["records"]),
             f"{scale['megabytes']:,} MB",
             scale["hours"],
+            str(scale["rounds"]),
         )
         for name, scale in _scales(results)
     ]
@@ -140,7 +141,9 @@ that takes several GB. `make stop` stops it, and `make clean` deletes them.""",
         "## Data\n\n"
         "1x has the size of the public data set, N times as many people (and devices) for Nx. The\n"
         "[generator](../dev/generate.py) makes it, since the public data may not be passed on.\n\n"
-        + _table(("scale", "customer", "accelerometer", "step_trainer", "size", "hours of the readings"), sizes),
+        + _table(
+            ("scale", "customer", "accelerometer", "step_trainer", "size", "hours of the readings", "rounds"), sizes
+        ),
         """## How it is measured
 
 - **The five jobs, all checks**: the tasks of one `make run` with the local AWS up from an earlier run, added up. CPU
@@ -152,7 +155,7 @@ that takes several GB. `make stop` stops it, and `make clean` deletes them.""",
 - **Readers**: all three sources, every field, to nowhere, in a Spark session of its own.
 - Memory is the most at one time, summed over processes, looked at five times a second. Pages that processes share count
   for each of them, and so does what an earlier task has left in memory.
-- At 1x everything is measured three times in turn, and the medians count; at the other scales once.
+- A scale up to 1x is measured in three rounds, one after the other, and the medians count; the others in one.
 - A job that needed a second attempt counts as failed.""",
     ]
     return "\n\n".join(parts) + "\n"
