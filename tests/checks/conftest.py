@@ -2,17 +2,14 @@
 
 import json
 import uuid
-from functools import cached_property
 from types import SimpleNamespace
-from unittest.mock import patch
 
 import jinja2
 import pyarrow as pa
 import pytest
 from athena_client import Athena
-from pyiceberg.catalog.glue import GlueCatalog
 
-from local_aws.settings import ACCESS_KEY, REGION
+from local_aws.athena.catalog import Catalog
 from stedi.settings import PROJECT, Settings
 from stedi.table_definitions import statements
 from stedi.tables import JOBS, LANDING_TABLES, SOURCES, TABLES, UNREADABLE, WRITTEN_TABLES
@@ -38,14 +35,9 @@ class Lake:
         self.athena.query(f"CREATE DATABASE {self.database}")
         for execution in [self.athena.start(ddl) for ddl in statements(TABLES.values(), {}, settings).values()]:
             self.athena.wait(execution)
+        self.catalog = Catalog(aws).iceberg
         self.policy = "customer"
         self.unreadable = {}
-
-    @cached_property
-    def catalog(self):
-        own = {"endpoint": self.aws.endpoint, "region": REGION, "access-key-id": ACCESS_KEY}
-        own["secret-access-key"] = ACCESS_KEY
-        return GlueCatalog("local", **{f"{api}.{key}": own[key] for api in ("glue", "s3") for key in own})
 
     def deliver(self, directory):
         """The landing zone has the files of the delivery and no others."""
@@ -121,6 +113,4 @@ class Lake:
 
 @pytest.fixture(scope="session")
 def judged_lake(aws):
-    # pyiceberg asks AWS for the bucket's region otherwise, for seconds.
-    with patch("pyiceberg.io.pyarrow.resolve_s3_region", lambda *_, **__: REGION, create=True):
-        yield Lake(aws)
+    return Lake(aws)

@@ -3,15 +3,14 @@
 import json
 import uuid
 
-import jinja2
 import pytest
 from athena_client import Athena
 
-from stedi.settings import PROJECT, Settings
+from stedi.settings import Settings
 from stedi.table_definitions import statements
 from stedi.tables import TABLES, WRITTEN_TABLES
+from tests.checks.conftest import SQL
 
-SQL = jinja2.Environment(loader=jinja2.FileSystemLoader(PROJECT / "include" / "sql"))
 POLICY = "customer"
 
 

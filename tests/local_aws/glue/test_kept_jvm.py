@@ -76,11 +76,6 @@ def aws(tmp_path_factory) -> Iterator[LocalAws]:
     service.stop(local_aws)
 
 
-@pytest.fixture
-def jobs(aws) -> Jobs:
-    return Jobs(aws)
-
-
 def first_pid(jobs: Jobs, run: dict) -> int:
     """The JVM of a run, as its script has printed it."""
     return int(jobs.log(run)[0])
