@@ -13,7 +13,7 @@ import psutil
 
 from local_aws.glue import class_archive, spark
 from local_aws.glue.jars import jars, spark_home
-from local_aws.glue.processes import JVM_ID_VARIABLE, end_processes
+from local_aws.glue.processes import JVM_ID_VARIABLE, end_processes, lives
 from local_aws.settings import LocalAws, jars_directory
 
 RUN_SCRIPT = Path(__file__).with_name("run_script.py")
@@ -93,7 +93,7 @@ class Jvm:
 
     def lives(self) -> bool:
         """Whether its process is there."""
-        return self._process is not None and _lives(self._process.pid)
+        return self._process is not None and lives(self._process.pid)
 
     def resident_memory(self) -> int:
         """In bytes."""
@@ -205,10 +205,3 @@ class Jvm:
         await asyncio.to_thread(end_processes, str(self._directory), sessions)
         if self._process:
             await self._ended
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -14,6 +14,15 @@ JVM_ID_VARIABLE = "LOCAL_AWS_JVM"
 SECONDS_TO_STOP = 5.0
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process, and not only its exit code."""
+    try:
+        status: str = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
+        return False
+    return status != psutil.STATUS_ZOMBIE
+
+
 def processes(of: str, sessions: Collection[int] = ()) -> list[psutil.Process]:
     """The living processes of a run, its JVM's among them, or of a JVM, by its id; and those in the sessions."""
     living = [

@@ -15,7 +15,7 @@ import pytest
 from local_aws import service
 from local_aws.glue import jvms, spark
 from local_aws.glue.jvm import JvmSettings, Script
-from local_aws.glue.processes import processes
+from local_aws.glue.processes import lives, processes
 from local_aws.settings import LocalAws, free_port
 from tests.local_aws.glue_jobs import BUCKET, ROLE, Jobs, processes_with
 
@@ -79,10 +79,6 @@ def aws(tmp_path_factory) -> Iterator[LocalAws]:
 def first_pid(jobs: Jobs, run: dict) -> int:
     """The JVM of a run, as its script has printed it."""
     return int(jobs.log(run)[0])
-
-
-def lives(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def wait_until_gone(pid: int, seconds: float = 30) -> float:
