@@ -97,7 +97,7 @@ clean:
 .venv/installed: requirements.lock | $(UV)
 	@test -x $(PYTHON) || { $(find_python) && $(UV) venv --quiet --python "$$python" .venv; }
 	@echo 'installing the Python packages' >&2
-	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(PYTHON) requirements.lock
 	@touch $@
 
 .local/jars/fetched: local_aws/glue/jars.py | .venv/installed

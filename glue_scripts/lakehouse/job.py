@@ -160,11 +160,19 @@ class Job:
 
     def _write_counts(self, table: str, counts: Sequence[tuple[Any, ...]]) -> None:
         """Replaces this run's rows of the job in job_audit or job_figures."""
-        schema = ", ".join(f"{column.name} {column.sql_type}" for column in TABLES[table].columns)
-        rows = [(self.run_id, self.table_name, *count) for count in counts]
+        columns = TABLES[table].columns
+        row = ", ".join(f"CAST(? AS {column.sql_type})" for column in columns)
+        values = [value for count in counts for value in (self.run_id, self.table_name, *count)]
+        # Not createDataFrame, which starts a Python worker.
+        rows = self.spark.sql(
+            f"SELECT * FROM VALUES {', '.join([f'({row})'] * len(counts))}"
+            f" AS counts({', '.join(column.name for column in columns)})",
+            args=values,
+        )
         of_this_run = (F.col("run_id") == self.run_id) & (F.col("job") == self.table_name)
+        write = self._write(rows.coalesce(1), table).option("distribution-mode", "none")  # one task needs no shuffle
         # Not overwritePartitions, which leaves the rows of an earlier attempt if there is nothing to count now.
-        self._write(self.spark.createDataFrame(rows, schema).coalesce(1), table).overwrite(of_this_run)
+        write.overwrite(of_this_run)
 
     def _write(self, rows: DataFrame, table: str) -> DataFrameWriterV2:
         """A write to a table, in a commit that carries the run's id."""

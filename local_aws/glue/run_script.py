@@ -13,6 +13,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+#: In bytes. Without anything of a run, the heap of a JVM needs a third of it.
+LARGE_HEAP = 700_000_000
+
 CATEGORIES = {
     "AnalysisException": "QUERY_ERROR",
     "ParseException": "QUERY_ERROR",
@@ -58,6 +61,11 @@ def lend_jvm(name: str, packages: str, clean: Path) -> None:
         jvm.System.setProperties(properties)
         jvm.java.util.TimeZone.setDefault(None)
         jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
+        # Java would keep what Python still refers to, the SparkContext among it, and never hear of Python's end.
+        kept = SparkContext._gateway.java_gateway_server.getGateway().getBindings().keySet()
+        kept.retainAll(jvm.java.util.List.of("j", "GATEWAY_SERVER"))
+        if jvm.Runtime.getRuntime().totalMemory() > LARGE_HEAP:
+            jvm.System.gc()  # which gives memory back
         clean.touch()
 
     def try_to_give_back() -> None:

@@ -13,6 +13,8 @@ from local_aws.settings import ACCESS_KEY, REGION, LocalAws, java_options
 #: archive): this one, beside the jars, does not exist.
 NO_CONFIGURATION = "no-configuration"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+#: Java's default collector, G1, takes as much memory as it may, and a JVM with too much of it serves no other run.
+COLLECTOR = "-XX:+UseSerialGC -XX:-ShrinkHeapInSteps"
 
 LOG4J2 = """\
 rootLogger.level = warn
@@ -41,12 +43,14 @@ def settings(local_aws: LocalAws, conf: Iterable[str]) -> dict[str, str]:
     result = {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
-        "spark.driver.defaultJavaOptions": java_options(),
+        "spark.driver.defaultJavaOptions": f"{COLLECTOR} {java_options()}".strip(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.sql.session.timeZone": "UTC",
+        # One job has more pieces of generated code than the 100 that Spark keeps compiled by default.
+        "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "spark.hadoop.fs.s3a.endpoint": local_aws.endpoint,
         "spark.hadoop.fs.s3a.endpoint.region": REGION,

@@ -96,6 +96,16 @@ def java(aws: LocalAws) -> list[int]:
     return [int(path.name) for path in found if path.joinpath("comm").read_text().strip() == "java"]
 
 
+def test_java_forgets_what_the_python_of_an_ended_run_referred_to(jobs):
+    script = SESSION.replace(
+        "from pyspark.sql",
+        "print(SparkContext._gateway.java_gateway_server.getGateway().getBindings().size())\nfrom pyspark.sql",
+    )
+    objects = [jobs.log(jobs.run(name, script))[1] for name in ("first", "second", "third")]
+
+    assert objects[1] == objects[2]
+
+
 def test_a_run_finds_the_jvm_of_the_last_one_and_nothing_that_it_has_left(jobs):
     first = jobs.run("changes", CHANGE_ALL)
     second = jobs.run("looks", STATE)
