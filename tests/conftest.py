@@ -24,6 +24,20 @@ from local_aws.glue.jars import jars  # noqa: E402
 from local_aws.settings import LocalAws, free_port  # noqa: E402
 
 
+#: Folders whose files share what takes long to set up: one worker runs each of them.
+TOGETHER = ("checks", "faults")
+#: They take longest, so they begin first.
+FIRST = ("faults", "end_to_end", "reference", "dags", "checks")
+
+
+def pytest_collection_modifyitems(items):
+    """Groups the tests for pytest-xdist: a worker runs a file, or a folder, as a whole."""
+    folders = {item: item.path.relative_to(PROJECT / "tests").parts[0] for item in items}
+    for item, folder in folders.items():
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+    items.sort(key=lambda item: FIRST.index(folders[item]) if folders[item] in FIRST else len(FIRST))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     """A Spark whose glue_catalog is a directory."""

@@ -28,14 +28,13 @@ def _covers() -> Column:
 
 
 def presences(readings: DataFrame, run_id: str) -> DataFrame:
-    """(person, instant): who has an accelerometer reading when, each once; ``person`` is a person_key."""
-    keyed = readings.select(person_key(run_id, "user").alias("person"), F.col("timestamp").alias("instant"))
-    return keyed.distinct()
+    """(person, instant): who has an accelerometer reading when; ``person`` is a person_key."""
+    return readings.select(person_key(run_id, "user").alias("person"), F.col("timestamp").alias("instant"))
 
 
 def claims(customers: DataFrame, run_id: str) -> DataFrame:
-    """(person, serialnumber): to whom the website gave which device, each once; ``person`` is a person_key."""
-    return customers.select(person_key(run_id, "email").alias("person"), "serialnumber").distinct()
+    """(person, serialnumber): to whom the website gave which device; ``person`` is a person_key."""
+    return customers.select(person_key(run_id, "email").alias("person"), "serialnumber")
 
 
 def _tested(pairs: DataFrame, device_instants: DataFrame, presences: DataFrame) -> DataFrame:
@@ -83,8 +82,9 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
     accelerometer reading, or null.
 
     The website's claims are tested at their own device's instants; all people are searched only for the devices that no
-    claim explains.
+    claim explains. Whether there are any is found out now.
     """
+    presences, claims = presences.distinct(), claims.distinct()
     device_instants = steps.select("serialnumber", F.col("sensorreadingtime").alias("instant")).distinct()
     claimed = (
         _tested(claims, device_instants, presences)
@@ -102,15 +102,16 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
         .agg(F.count("*").alias("instants"))
         .join(claimed, on="serialnumber", how="left")
         .fillna(0, ["claimants", "confirmed"])
+        .persist()
     )
     unexplained = devices.where((F.col("confirmed") == 0) & (F.col("instants") >= MIN_INSTANTS))
+    if unexplained.isEmpty():
+        tested = _tested(claims.limit(0), device_instants, presences)
+    else:
+        candidates = _candidates(unexplained.select("serialnumber", "instants"), device_instants, presences)
+        tested = _tested(candidates, device_instants, presences)
     found = (
-        _tested(
-            _candidates(unexplained.select("serialnumber", "instants"), device_instants, presences),
-            device_instants,
-            presences,
-        )
-        .where(_covers())
+        tested.where(_covers())
         .groupBy("serialnumber")
         .agg(
             F.count("*").alias("people_found"),

@@ -46,6 +46,7 @@ def lend_jvm(name: str, packages: str, clean: Path) -> None:
 
     SparkContext._ensure_initialized()
     jvm: Any = SparkContext._jvm
+    gateway: Any = SparkContext._gateway
     properties = jvm.System.getProperties().clone()
     jvm.System.setProperty("spark.app.name", name)
     jvm.System.setProperty("spark.submit.pyFiles", packages)
@@ -62,7 +63,7 @@ def lend_jvm(name: str, packages: str, clean: Path) -> None:
         jvm.java.util.TimeZone.setDefault(None)
         jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
         # Java would keep what Python still refers to, the SparkContext among it, and never hear of Python's end.
-        kept = SparkContext._gateway.java_gateway_server.getGateway().getBindings().keySet()
+        kept = gateway.java_gateway_server.getGateway().getBindings().keySet()
         kept.retainAll(jvm.java.util.List.of("j", "GATEWAY_SERVER"))
         if jvm.Runtime.getRuntime().totalMemory() > LARGE_HEAP:
             jvm.System.gc()  # which gives memory back
