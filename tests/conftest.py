@@ -23,7 +23,6 @@ from local_aws import service  # noqa: E402
 from local_aws.glue.jars import jars  # noqa: E402
 from local_aws.settings import LocalAws, free_port  # noqa: E402
 
-
 #: Folders whose files share what takes long to set up: one worker runs each of them.
 TOGETHER = ("checks", "faults")
 #: They take longest, so they begin first.

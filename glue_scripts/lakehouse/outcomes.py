@@ -97,5 +97,5 @@ def check_rejected(source: str, read: int, counts: list[Count], max_rejected: fl
     if rejected > max_rejected * read:
         raise TooManyRejectedError(
             f"{source}: {rejected:,} of {read:,} records are rejected ({rejected / read:.2%}), more than max_rejected "
-            f"= {max_rejected:.2%}. This job changed no table. See which ones, and why: {where_to_look}"
+            f"= {max_rejected:.2%}. The table of this job did not change. See which ones, and why: {where_to_look}"
         )

@@ -48,7 +48,7 @@ def test_more_rejected_records_than_allowed_stop_the_run_with_a_message_that_hel
         check_rejected("step_trainer_landing", 200, counts, 0.05, "SELECT 1")
     assert str(error.value) == (
         "step_trainer_landing: 11 of 200 records are rejected (5.50%), more than max_rejected = 5.00%. "
-        "This job changed no table. See which ones, and why: SELECT 1"
+        "The table of this job did not change. See which ones, and why: SELECT 1"
     )
 
 
