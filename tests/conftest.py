@@ -29,6 +29,7 @@ TOGETHER = ("checks", "faults")
 FIRST = ("faults", "end_to_end", "reference", "dags", "checks")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items):
     """Groups the tests for pytest-xdist: a worker runs a file, or a folder, as a whole."""
     folders = {item: item.path.relative_to(PROJECT / "tests").parts[0] for item in items}
