@@ -74,7 +74,7 @@ test: install
 	$(BIN)/mypy glue_scripts
 	$(BIN)/mypy dags dev local_aws
 	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 bench: install
 	$(DEV) bench --scales "$$SCALES" $(if $(DOCS),--docs)

