@@ -165,9 +165,9 @@ class Job:
         values = [value for count in counts for value in (self.run_id, self.table_name, *count)]
         # Not createDataFrame, which starts a Python worker.
         rows = self.spark.sql(
-            f"SELECT * FROM VALUES {', '.join([f'({row})'] * len(counts))}"
-            f" AS counts({', '.join(column.name for column in columns)})",
-            args=values,
+            f"SELECT * FROM VALUES {', '.join([f'({row})'] * max(1, len(counts)))}"
+            f" AS counts({', '.join(column.name for column in columns)}) LIMIT {len(counts)}",
+            args=values or [None] * len(columns),
         )
         of_this_run = (F.col("run_id") == self.run_id) & (F.col("job") == self.table_name)
         write = self._write(rows.coalesce(1), table).option("distribution-mode", "none")  # one task needs no shuffle
