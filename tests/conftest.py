@@ -30,13 +30,16 @@ TOGETHER = ("checks", "faults")
 FIRST = ("faults", "end_to_end", "reference", "dags", "checks")
 
 
+def folder(nodeid):
+    """The folder of a test, below ``tests/``."""
+    return nodeid.split("/")[1]
+
+
 class ByFolder(LoadScopeScheduling):
     """Has a worker of pytest-xdist run a file, or a folder whose files share something, as a whole."""
 
     def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
-        folder = file.split("/")[1]
-        return folder if folder in TOGETHER else file
+        return folder(nodeid) if folder(nodeid) in TOGETHER else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -44,11 +47,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    def place(item):
-        folder = item.path.relative_to(PROJECT / "tests").parts[0]
-        return FIRST.index(folder) if folder in FIRST else len(FIRST)
-
-    items.sort(key=place)
+    order = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(folder(item.nodeid), len(FIRST)))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What every job does around its transformation: arguments, reading, and the commit."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -160,17 +161,13 @@ class Job:
 
     def _write_counts(self, table: str, counts: Sequence[tuple[Any, ...]]) -> None:
         """Replaces this run's rows of the job in job_audit or job_figures."""
-        columns = TABLES[table].columns
-        row = ", ".join(f"CAST(? AS {column.sql_type})" for column in columns)
-        values = [value for count in counts for value in (self.run_id, self.table_name, *count)]
+        fields = {column.name: column.sql_type for column in TABLES[table].columns}
+        schema = ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items())
+        records = [dict(zip(fields, (self.run_id, self.table_name, *count), strict=True)) for count in counts]
         # Not createDataFrame, which starts a Python worker.
-        rows = self.spark.sql(
-            f"SELECT * FROM VALUES {', '.join([f'({row})'] * max(1, len(counts)))}"
-            f" AS counts({', '.join(column.name for column in columns)}) LIMIT {len(counts)}",
-            args=values or [None] * len(columns),
-        )
+        rows = self.spark.sql(f"SELECT inline(from_json(?, 'array<struct<{schema}>>'))", args=[json.dumps(records)])
         of_this_run = (F.col("run_id") == self.run_id) & (F.col("job") == self.table_name)
-        write = self._write(rows.coalesce(1), table).option("distribution-mode", "none")  # one task needs no shuffle
+        write = self._write(rows, table).option("distribution-mode", "none")  # one task needs no shuffle
         # Not overwritePartitions, which leaves the rows of an earlier attempt if there is nothing to count now.
         write.overwrite(of_this_run)
 

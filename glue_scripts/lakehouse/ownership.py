@@ -82,7 +82,7 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
     accelerometer reading, or null.
 
     The website's claims are tested at their own device's instants; all people are searched only for the devices that no
-    claim explains. Whether there are any is found out now.
+    claim explains. A Spark job finds out at once whether there are any.
     """
     presences, claims = presences.distinct(), claims.distinct()
     device_instants = steps.select("serialnumber", F.col("sensorreadingtime").alias("instant")).distinct()
@@ -105,13 +105,12 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
         .persist()
     )
     unexplained = devices.where((F.col("confirmed") == 0) & (F.col("instants") >= MIN_INSTANTS))
+    candidates = _candidates(unexplained.select("serialnumber", "instants"), device_instants, presences)
     if unexplained.isEmpty():
-        tested = _tested(claims.limit(0), device_instants, presences)
-    else:
-        candidates = _candidates(unexplained.select("serialnumber", "instants"), device_instants, presences)
-        tested = _tested(candidates, device_instants, presences)
+        candidates = candidates.limit(0)  # else Spark would shuffle all presences before it finds out
     found = (
-        tested.where(_covers())
+        _tested(candidates, device_instants, presences)
+        .where(_covers())
         .groupBy("serialnumber")
         .agg(
             F.count("*").alias("people_found"),

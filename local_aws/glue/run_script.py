@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-#: In bytes. Without anything of a run, the heap of a JVM needs a third of it.
+#: A larger heap (bytes) is collected after a run. A third of it is in use between runs.
 LARGE_HEAP = 700_000_000
 
 CATEGORIES = {
@@ -62,9 +62,9 @@ def lend_jvm(name: str, packages: str, clean: Path) -> None:
         jvm.System.setProperties(properties)
         jvm.java.util.TimeZone.setDefault(None)
         jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
-        # Java would keep what Python still refers to, the SparkContext among it, and never hear of Python's end.
-        kept = gateway.java_gateway_server.getGateway().getBindings().keySet()
-        kept.retainAll(jvm.java.util.List.of("j", "GATEWAY_SERVER"))
+        # Py4J keeps what Python still refers to when it ends, such as the SparkContext. Two are its own.
+        objects = gateway.java_gateway_server.getGateway().getBindings()
+        objects.keySet().retainAll(jvm.java.util.List.of("j", "GATEWAY_SERVER"))
         if jvm.Runtime.getRuntime().totalMemory() > LARGE_HEAP:
             jvm.System.gc()  # which gives memory back
         clean.touch()

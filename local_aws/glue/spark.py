@@ -13,8 +13,6 @@ from local_aws.settings import ACCESS_KEY, REGION, LocalAws, java_options
 #: archive): this one, beside the jars, does not exist.
 NO_CONFIGURATION = "no-configuration"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
-#: Java's default collector, G1, takes as much memory as it may, and a JVM with too much of it serves no other run.
-COLLECTOR = "-XX:+UseSerialGC -XX:-ShrinkHeapInSteps"
 
 LOG4J2 = """\
 rootLogger.level = warn
@@ -43,7 +41,8 @@ def settings(local_aws: LocalAws, conf: Iterable[str]) -> dict[str, str]:
     result = {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
-        "spark.driver.defaultJavaOptions": f"{COLLECTOR} {java_options()}".strip(),
+        # Java's default collector, G1, takes all memory that it may, and a JVM with too much serves no other run.
+        "spark.driver.defaultJavaOptions": f"-XX:+UseSerialGC -XX:-ShrinkHeapInSteps {java_options()}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1",

@@ -12,12 +12,12 @@ from local_aws.athena import text_lines
 LAZY_SIMPLE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 
 
-#: A member that ends too early.
 def packed(content):
     """The same bytes at any time: they are in the names of tests, which the workers must agree on."""
     return gzip.compress(content, mtime=0)
 
 
+#: A member that ends too early.
 DAMAGED = packed(b"never seen\n" * 1000)[:-20]
 
 

@@ -97,10 +97,8 @@ def java(aws: LocalAws) -> list[int]:
 
 
 def test_java_forgets_what_the_python_of_an_ended_run_referred_to(jobs):
-    script = SESSION.replace(
-        "from pyspark.sql",
-        "print(SparkContext._gateway.java_gateway_server.getGateway().getBindings().size())\nfrom pyspark.sql",
-    )
+    script = PID + "print(SparkContext._gateway.java_gateway_server.getGateway().getBindings().size())\n"
+    script += "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n"
     objects = [jobs.log(jobs.run(name, script))[1] for name in ("first", "second", "third")]
 
     assert objects[1] == objects[2]
