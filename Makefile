@@ -6,7 +6,7 @@
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS ORPHAN_HOURS SQL FORMAT FILE POSITION \
+VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS KEEP_RELEASES ORPHAN_HOURS SQL FORMAT RUN AT FILE POSITION \
   SOURCE UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE HOURS \
   SCALES ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
@@ -28,10 +28,13 @@ help:
 	@echo '                   KEEP=1                               deliver into the existing lake'
 	@echo 'make query       query Athena:  make query SQL="select * from customer_trusted limit 5"'
 	@echo '                   FORMAT=table|csv'
+	@echo '                   RUN=id                               tables as a run has staged them'
+	@echo '                   AT=id                                tables as a run has released them'
 	@echo 'make rejected    print a rejected record:  make rejected FILE=customer-1.json POSITION=5'
 	@echo '                   SOURCE=customer_landing              where several sources have such a file'
 	@echo 'make maintain    delete what the tables held before and is old enough'
 	@echo '                   SNAPSHOT_HOURS=24  ORPHAN_HOURS=24   both 0 carry out a withdrawal at once'
+	@echo '                   KEEP_RELEASES=2                      how many releases can still be read'
 	@echo 'make drop-tables drop all tables but keep the landing zone; make run KEEP=1 rebuilds them'
 	@echo 'make ui          serve the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
 	@echo '                   UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
@@ -54,10 +57,10 @@ run: install
 	  --max-lost "$$MAX_LOST" $(if $(KEEP),--keep)
 
 maintain: install
-	$(DEV) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --orphan-hours "$$ORPHAN_HOURS"
+	$(DEV) maintain --snapshot-hours "$$SNAPSHOT_HOURS" --keep-releases "$$KEEP_RELEASES" --orphan-hours "$$ORPHAN_HOURS"
 
 query: install
-	$(DEV) query --format "$$FORMAT" -- "$$SQL"
+	$(DEV) query --format "$$FORMAT" --run "$$RUN" --at "$$AT" -- "$$SQL"
 
 rejected: install
 	$(DEV) rejected --file "$$FILE" --position "$$POSITION" --source "$$SOURCE"

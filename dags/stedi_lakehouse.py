@@ -4,29 +4,47 @@ docs/aws.md lists the permissions that it needs on AWS.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
-from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from stedi.athena import AthenaQueries
 from stedi.delivery import LandingSourceError, deliver
+from stedi.glue_code import code_hash
 from stedi.glue_job import glue_job, upload_glue_code
 from stedi.handover import delete_handovers
-from stedi.quality_sensor import AthenaQualitySensor
+from stedi.published_sensor import PublishedSensor
+from stedi.quality_sensor import AthenaQualitySensor, staged
 from stedi.report.operator import LakehouseReport
 from stedi.settings import PROJECT, Settings
+from stedi.snapshots import current_snapshots
 from stedi.table_definitions import IncompatibleTablesError, create
-from stedi.tables import JOBS, LANDING_TABLES, SIDE_TABLES, SOURCES, TABLES, WRITTEN_TABLES
+from stedi.tables import JOBS, LANDING_TABLES, SOURCES, TABLES, WRITTEN_TABLES
+from stedi.turn_sensor import TurnSensor
 from stedi.unreadable_files import unreadable_files
 
 settings = Settings.from_environment()
 
 SQL = PROJECT / "include" / "sql"
 CHECKS = sorted(path.stem for path in (SQL / "checks").glob("*.sql"))
+#: What the tables held when the run began, for the jobs.
+BASE = "{{ ti.xcom_pull('base_snapshots') | tojson }}"
+
+
+def audited(ti: Any) -> dict[str, str]:
+    """{table: the snapshot that its checks have read}; raises AirflowFailException if they have read different ones."""
+    found: dict[str, str] = {}
+    for check in CHECKS:
+        for table, snapshot in ti.xcom_pull(task_ids=f"checks.{check}")["snapshots"].items():
+            if found.setdefault(table, snapshot) != snapshot:
+                raise AirflowFailException(f"The checks read different snapshots of {table}; clear the checks.")
+    return found
+
 
 PARAMS = {
     "landing": Param(
@@ -76,12 +94,16 @@ curated tables with one Glue job each, and checks them in Athena.
 
 | step | what it does |
 |---|---|
+| `wait_for_turn` | waits until no other run is writing |
 | `upload_landing`, `upload_code` | sends what S3 does not have yet |
 | `delete_old_handovers` | deletes what the jobs of earlier runs left for each other |
 | `create_tables` | creates the tables of `tables.toml` in Athena; existing ones get new columns |
-| Glue jobs | each replaces its table in one Iceberg commit that carries the run id |
+| `base_snapshots` | notes what the tables hold before this run |
+| Glue jobs | each writes its table on a branch of the run, which readers do not see |
 | `unreadable_files` | finds the landing files that Athena cannot read, which the checks leave out |
 | `checks` | one SQL file each, `include/sql/checks/`; a violation fails the run at once, without retries |
+| `publish` | makes what was checked the content of the tables, and records it in `releases` |
+| `published` | waits until Athena shows it; then the assets have an event each |
 | `publish_report` | what the run did, for people: `reports/<run id>/index.html` in the bucket, also of a failed run |
 
 Run it by hand with **Trigger**; the form explains the parameters. A table, its job, its script and its task share one
@@ -101,7 +123,10 @@ name. Running it again changes nothing unless the landing data changed.
             "landing": LANDING_TABLES,
             "jobs": JOBS,
             "written": WRITTEN_TABLES,
-        }
+            "staged": lambda table: staged(settings.database, table),
+        },
+        "audited": audited,
+        "code_hash": code_hash,
     },
     tags=["stedi", "glue", "athena", "iceberg"],
 ) as dag:
@@ -109,7 +134,7 @@ name. Running it again changes nothing unless the landing data changed.
     def asset(table: str) -> Asset:
         return Asset(name=table, uri=f"s3://{settings.bucket}/{TABLES[table].folder}")
 
-    @task(outlets=[asset(table) for table in LANDING_TABLES])
+    @task
     def upload_landing(source: str) -> dict[str, dict[str, int]]:
         """Landing table -> files in the source, and files sent because they were new or changed."""
         try:
@@ -124,6 +149,14 @@ name. Running it again changes nothing unless the landing data changed.
             return create(TABLES.values(), GlueCatalogHook().get_conn(), settings)
         except IncompatibleTablesError as error:
             raise AirflowFailException(str(error)) from None
+
+    @task
+    def base_snapshots() -> dict[str, str | None]:
+        """Table -> the snapshot that readers see when this run begins to write; None in a new table."""
+        with AthenaQueries.of(settings) as queries:
+            sql = current_snapshots(settings.database, WRITTEN_TABLES)
+            _, rows = queries.wait_for_result("base_snapshots", queries.start(sql))
+        return dict.fromkeys(WRITTEN_TABLES) | {row["table_name"]: row["snapshot_id"] for row in rows}
 
     @task
     def delete_old_handovers(**context: Any) -> list[str]:
@@ -151,41 +184,71 @@ name. Running it again changes nothing unless the landing data changed.
                 "--landing": f"s3://{settings.bucket}",
                 "--consent_policy": "{{ params.consent_policy }}",
                 "--max_rejected": "{{ params.max_rejected }}",
+                "--base": BASE,
             },
-            outlets=[asset(output) for output in (table, *SIDE_TABLES[table])],
         )
 
-    def quality_check(check: str) -> AthenaQualitySensor:
-        sql = (SQL / "checks" / f"{check}.sql").read_text()
-        return AthenaQualitySensor(
-            task_id=check,
+    def check(file: str, sensor: type[AthenaQualitySensor] = AthenaQualitySensor, **arguments: Any) -> Any:
+        sql = (SQL / file).read_text()
+        return sensor(
+            task_id=Path(file).stem,
             doc_md=" ".join(re.findall("^-- (.*)$", sql, re.MULTILINE)),
-            query=f"checks/{check}.sql",
+            query=file,
             database=settings.database,
             workgroup=settings.athena_workgroup,
             output_location=settings.athena_output,
             poll_seconds=settings.poll_seconds,
-            poke_interval=15,
             timeout=600,
+            **arguments,
         )
 
+    wait_for_turn = TurnSensor(
+        task_id="wait_for_turn",
+        turns={
+            "stedi_lakehouse": ("wait_for_turn", "published"),
+            "stedi_maintenance": ("wait_for_lakehouse", "stedi_maintenance"),
+        },
+        max_active_tis_per_dag=1,
+        poke_interval=settings.poll_seconds,
+        timeout=12 * 3600,
+        execution_timeout=None,
+        retries=0,
+    )
     landing, code, tables = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket), create_tables()
     jobs = {table: job(table) for table in JOBS}
     with TaskGroup("checks") as checks:
-        for check in CHECKS:
-            quality_check(check)
+        for name in CHECKS:
+            check(f"checks/{name}.sql", poke_interval=15)
+    publish = glue_job(
+        settings,
+        "publish",
+        f"Publishes what a run has staged in {settings.database}",
+        {
+            "--landing": f"s3://{settings.bucket}",
+            "--base": BASE,
+            "--audited": "{{ audited(ti) | tojson }}",
+            "--consent_policy": "{{ params.consent_policy }}",
+            "--code": "{{ code_hash(ti.xcom_pull('upload_code')) }}",
+            "--parameters": "{{ params | tojson }}",
+        },
+    )
+    published = check(
+        "published.sql",
+        PublishedSensor,
+        poke_interval=settings.poll_seconds,
+        outlets=[asset(table) for table in WRITTEN_TABLES],
+    )
     publish_report = LakehouseReport(
         task_id="publish_report",
         settings=settings,
         checks=CHECKS,
         trigger_rule="all_done",
     )
-    # The report succeeds whatever it reports; the run does not.
-    all_checks_passed = EmptyOperator(task_id="all_checks_passed")
 
-    [landing, code, tables, delete_old_handovers()] >> jobs["customer_trusted"]
+    wait_for_turn >> [landing, code, tables, (handovers := delete_old_handovers())]
+    [landing, code, tables >> base_snapshots(), handovers] >> jobs["customer_trusted"]
     jobs["customer_trusted"] >> jobs["accelerometer_trusted"]
     [jobs["customer_trusted"], jobs["accelerometer_trusted"]] >> jobs["customers_curated"]
     jobs["customers_curated"] >> jobs["step_trainer_trusted"]
     [jobs["step_trainer_trusted"], jobs["accelerometer_trusted"]] >> jobs["machine_learning_curated"]
-    jobs["machine_learning_curated"] >> find_unreadable_files() >> checks >> [publish_report, all_checks_passed]
+    jobs["machine_learning_curated"] >> find_unreadable_files() >> checks >> publish >> [publish_report, published]

@@ -27,6 +27,15 @@ PARAMS = {
         "next maintenance after that. 0 carries out a withdrawal at once: a query or job that is reading a replaced "
         "content may then fail, since its files go.",
     ),
+    "keep_releases": Param(
+        2,
+        type="integer",
+        minimum=1,
+        maximum=1000,
+        title="Releases to keep",
+        description="So many releases can still be read, the last one among them, however old they are. With 0 hours "
+        "to keep snapshots, the last one only.",
+    ),
     "orphan_hours": Param(
         24,
         type="integer",
@@ -51,7 +60,8 @@ their files for snapshots to be read. This deletes it, with one Glue job over al
 | step | what it does |
 |---|---|
 | delete handovers | deletes what the jobs of earlier runs left for each other |
-| compact | makes few large files of many small ones, of data and of manifests |
+| compact | makes few large files of many small ones, of data and of manifests, and releases them under the same run |
+| drop old releases | all but the last `keep_releases`, and what runs have staged more than `snapshot_hours` ago |
 | expire snapshots | deletes snapshots that were replaced more than `snapshot_hours` ago, and their files |
 | remove orphan files | deletes what failed jobs left behind, where it is older than `orphan_hours` |
 
@@ -87,6 +97,8 @@ both parameters 0, while nothing else reads or writes the tables. It waits until
         f"Maintains the Iceberg tables of {settings.database}",
         {
             "--tables": ",".join(ICEBERG_TABLES),
+            "--landing": f"s3://{settings.bucket}",
+            "--keep_releases": "{{ params.keep_releases }}",
             "--snapshot_hours": "{{ params.snapshot_hours }}",
             "--orphan_hours": "{{ params.orphan_hours }}",
         },

@@ -12,7 +12,10 @@ from dev.settings import CommandError, local_aws, local_root
 from local_aws.service import ServiceError
 
 #: The parameters of the DAGs that a command hands over; the DAG itself says which values it accepts.
-PARAMETERS = {"run": ("consent_policy", "max_rejected", "max_lost"), "maintain": ("snapshot_hours", "orphan_hours")}
+PARAMETERS = {
+    "run": ("consent_policy", "max_rejected", "max_lost"),
+    "maintain": ("snapshot_hours", "keep_releases", "orphan_hours"),
+}
 #: What ``clean`` leaves, since it is installed and not state.
 INSTALLED = {"uv", "jars"}
 
@@ -54,7 +57,7 @@ def query(arguments: argparse.Namespace) -> int:
     if output_format not in query.FORMATS:
         raise CommandError(f"FORMAT is {output_format!r}; it can be {' or '.join(query.FORMATS)}")
     start_local_aws()
-    query.show(arguments.sql, output_format)
+    query.show(arguments.sql, output_format, run=arguments.run or "", at=arguments.at or "")
     return 0
 
 
@@ -141,6 +144,8 @@ def main() -> int:
     commands["run"].add_argument("--landing", help="a directory or an s3:// prefix")
     commands["run"].add_argument("--keep", action="store_true", help="deliver into the lake that is there")
     commands["query"].add_argument("--format", help="table or csv")
+    commands["query"].add_argument("--run", help="the tables as this run has staged them")
+    commands["query"].add_argument("--at", help="the tables as this run has released them")
     commands["query"].add_argument("sql")
     commands["rejected"].add_argument("--file", help="its path below the source's folder")
     commands["rejected"].add_argument("--position", help="the number of a line, from 1")

@@ -3,20 +3,25 @@
 import csv
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+import sqlglot
 from botocore.exceptions import ClientError
 from pyathena import connect
 from pyathena.converter import Converter
 from pyathena.error import DatabaseError
 from rich.text import Text
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from dev.settings import CommandError, lakehouse_settings
 from dev.terminal import new_console, print_line, print_table
+from stedi.snapshots import staged_snapshots
+from stedi.tables import WRITTEN_TABLES
 
 FORMATS = ("table", "csv")
 #: More rows than this nobody reads on a terminal.
@@ -78,13 +83,79 @@ def count_rows(tables: Iterable[str], workgroup: str | None = None) -> dict[str,
         return dict(zip(names, pool.map(count, names), strict=True))
 
 
-def show(sql: str, output_format: str) -> None:
-    """Prints the answer to ``sql`` on standard output: as a table, or as CSV and nothing else."""
+def show(sql: str, output_format: str, *, run: str = "", at: str = "") -> None:
+    """Prints the answer to ``sql`` on standard output: as a table, or as CSV and nothing else.
+
+    run: the tables as this run has staged them; at: as it has released them. Raises ``CommandError`` where it has not.
+    """
+    if run and at:
+        raise CommandError("RUN (what a run has staged) and AT (what it has released) exclude each other")
+    if run or at:
+        sql = _with_snapshots(sql, lambda tables: _staged(tables, run) if run else _released(tables, at))
     columns, rows = ask(sql)
     if output_format == "csv":
         print_csv(columns, rows)
     else:
         print_rows(columns, rows)
+
+
+def _with_snapshots(sql: str, find: Callable[[set[str]], dict[str, str]]) -> str:
+    """The query with ``FOR VERSION AS OF`` after each published table that it names without one."""
+    try:
+        statement = sqlglot.parse_one(sql, read="athena")
+    except SqlglotError as error:
+        raise QueryError(str(error).splitlines()[0]) from None
+    own = {cte.alias for cte in statement.find_all(exp.CTE)}
+    database = lakehouse_settings().database
+    named = [
+        table.this
+        for table in statement.find_all(exp.Table)
+        if table.name.lower() in WRITTEN_TABLES
+        and (table.db.lower() == database if table.db else table.name not in own)
+        and not table.args.get("version")
+    ]
+    snapshots = find({name.name.lower() for name in named}) if named else {}
+    for name in sorted(named, key=lambda name: -name.meta["end"]):
+        end = name.meta["end"] + 1
+        sql = f"{sql[:end]} FOR VERSION AS OF {snapshots[name.name.lower()]}{sql[end:]}"
+    return sql
+
+
+def _staged(tables: set[str], run: str) -> dict[str, str]:
+    """{table: the snapshot that a run has staged}; raises ``CommandError``."""
+    answer = ask(staged_snapshots(lakehouse_settings().database, sorted(tables), run))[1]
+    found = {str(table): str(snapshot) for table, snapshot in answer}
+    if missing := sorted(tables - set(found)):
+        raise CommandError(
+            f"RUN is {run!r}; that run has not staged {', '.join(missing)}, or a later run has replaced what it staged"
+        )
+    return found
+
+
+def _released(tables: set[str], run: str) -> dict[str, str]:
+    """{table: the snapshot that a run has released}; raises ``CommandError``."""
+    quoted = run.replace("'", "''")
+    kept = " UNION ALL ".join(f"SELECT '{table}', snapshot_id FROM \"{table}$snapshots\"" for table in sorted(tables))
+    sql = f"""
+        SELECT r.table_name, r.snapshot_id, s.snapshot_id
+        FROM (
+            SELECT table_name, max_by(snapshot_id, released_at) AS snapshot_id
+            FROM releases WHERE run_id = '{quoted}' GROUP BY table_name
+        ) AS r
+        LEFT JOIN ({kept}) AS s(table_name, snapshot_id)
+            ON s.table_name = r.table_name AND s.snapshot_id = r.snapshot_id
+    """
+    released, gone = dict[str, str](), set[str]()
+    for table, snapshot, still_there in ask(sql)[1]:
+        if table in tables:
+            released[str(table)] = str(snapshot)
+            if still_there is None:
+                gone.add(str(table))
+    if not released:
+        raise CommandError(f'AT is {run!r}; no such run was released: see make query SQL="select * from releases"')
+    if gone:
+        raise CommandError(f"AT is {run!r}; that release is gone: the maintenance has deleted it")
+    return released
 
 
 def print_csv(columns: list[str], rows: Iterable[Row]) -> None:

@@ -17,7 +17,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dev import PROJECT, airflow_home, lake, summary
 from dev.locks import run_lock, ui_lock
-from dev.query import count_rows
 from dev.settings import CommandError, display_path, landing_source, local_aws
 from dev.summary import Outcome, first_line, format_count
 from dev.terminal import ProgressLine, print_line
@@ -188,8 +187,8 @@ def _handle_event(event: Event, progress: _Progress, outcome: Outcome) -> None:
             if state == "failed":
                 outcome.failures.append(event)
         elif task_id in summary.TABLES:
-            outcome.rows |= count_rows([task_id], lake.RUN_WORKGROUP)
-            details = f"{format_count(outcome.rows[task_id])} rows"
+            outcome.rows[task_id] = rows = summary.staged_rows(outcome.run_id or "", task_id)
+            details = f"{format_count(rows)} rows staged"
         else:
             details = _format_numbers(outcome.results[task_id] or {})
         outcome.tasks = [task for task in outcome.tasks if task["task_id"] != task_id]

@@ -36,7 +36,8 @@ STEPS = {
     "upload_code": "upload",
     "delete_old_handovers": "upload",
     "create_tables": "tables",
-    "all_checks_passed": "checks",
+    "base_snapshots": "tables",
+    "published": "publish",
     "publish_report": "report",
 }
 
@@ -55,7 +56,7 @@ class Outcome:
     tasks: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    #: {table: its rows} of those that the run has written.
+    #: {table: its rows} of those that the run has staged.
     rows: dict[str, int | None] = field(default_factory=dict)
     #: {step: its seconds}, in the order of the run; together they are all of its time up to the last lap.
     spent: dict[str, float] = field(default_factory=dict)
@@ -85,11 +86,14 @@ class Outcome:
 
 def report(outcome: Outcome, console: Console) -> None:
     """Writes ``summary.json``, fetches the report that the run has published, and prints what came out."""
-    tables, checks = dict.fromkeys(TABLES) | outcome.rows, outcome.checks()
+    checks = outcome.checks()
+    # What the run has staged is what readers see once it is published.
+    known = outcome.rows if outcome.state == "success" else {}
+    tables = dict.fromkeys(TABLES) | known
     with ThreadPoolExecutor(1) as meanwhile:
         asked = meanwhile.submit(_figures, outcome.run_id)
         with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
-            tables |= count_rows([table for table in TABLES if table not in outcome.rows], RUN_WORKGROUP)
+            tables |= count_rows([table for table in TABLES if table not in known], RUN_WORKGROUP)
         figures = asked.result()
     page = _fetch_report(outcome.run_id) if outcome.run_id and outcome.results.get("publish_report") else None
     outcome.lap(SUMMARY)
@@ -142,6 +146,15 @@ def first_line(reason: str) -> str:
 
 def format_count(rows: int | None) -> str:
     return "-" if rows is None else f"{rows:,}"
+
+
+def staged_rows(run_id: str, table: str) -> int | None:
+    """How many rows a job has staged of its table, by its own count."""
+    sql = f"SELECT value FROM job_figures WHERE run_id = '{run_id}' AND source = '{table}' AND figure = 'written'"
+    with contextlib.suppress(QueryError, BotoCoreError):
+        for (value,) in ask(sql, RUN_WORKGROUP)[1]:
+            return int(value or 0)
+    return None
 
 
 def _figures(run_id: str | None) -> Figures:

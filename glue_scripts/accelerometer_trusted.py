@@ -48,7 +48,7 @@ def main() -> None:
     job = Job("accelerometer_trusted")
     readings, customers = job.landing("accelerometer_landing"), job.table("customer_trusted")
     job.hand_over(presences(readings, job.run_id))
-    job.publish_kept("accelerometer_landing", accelerometer_trusted(readings, customers, job.consent_policy))
+    job.stage_kept("accelerometer_landing", accelerometer_trusted(readings, customers, job.consent_policy))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main() -> None:
     job = Job("customer_trusted")
     customers = job.landing("customer_landing")
     job.hand_over(claims(customers, job.run_id))
-    job.publish_kept("customer_landing", customer_trusted(customers))
+    job.stage_kept("customer_landing", customer_trusted(customers))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def customers_curated(customers: DataFrame, readings: DataFrame) -> DataFrame:
 def main() -> None:
     job = Job("customers_curated")
     customers, readings = job.table("customer_trusted"), job.table("accelerometer_trusted")
-    job.publish_kept("customer_trusted", customers_curated(customers, readings))
+    job.stage_kept("customer_trusted", customers_curated(customers, readings))
 
 
 if __name__ == "__main__":

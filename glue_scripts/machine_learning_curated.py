@@ -65,7 +65,7 @@ def main() -> None:
     steps = steps_of_people(job.table("step_trainer_trusted"), job.table("device_owners"))
     readings = readings_of_people(job.table("accelerometer_trusted"))
     of_steps, of_readings = count_matches(steps, readings)
-    job.publish(
+    job.stage(
         machine_learning_curated(steps, readings),
         judged={"step_trainer_trusted": of_steps, "accelerometer_trusted": of_readings},
     )

@@ -57,7 +57,7 @@ def main() -> None:
     ownership = device_ownership(readings, presences, claims).persist()
     judged = step_trainer_trusted(readings, ownership, people, job.consent_policy).persist()
     decided = {row.source: row["count"] for row in ownership.groupBy("source").count().collect()}
-    job.publish(
+    job.stage(
         kept(judged),
         judged={"step_trainer_landing": judged},
         side_tables={"device_owners": device_owners(ownership, people)},

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def upload_code(s3: Any, glue_scripts: Path, bucket: str) -> dict[str, str]:
             s3.put_object(Bucket=bucket, Key=key, Body=content)
         locations[name] = f"s3://{bucket}/{key}"
     return locations
+
+
+def code_hash(locations: Mapping[str, str]) -> str:
+    """One hash for all that ``upload_code`` has uploaded."""
+    return hashlib.sha256("\n".join(sorted(locations.values())).encode()).hexdigest()[:16]
 
 
 def _zip(package: Path) -> bytes:

@@ -16,6 +16,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
 
+#: Errors of the jobs that another attempt would meet again.
+FINAL_ERRORS = ("TooManyRejectedError", "MainMovedError")
 #: Seconds between two looks at what a running job has printed.
 OUTPUT_SECONDS = 2
 
@@ -86,8 +88,8 @@ class LakehouseGlueJob(GlueJobOperator):
             super().poll_until_complete(external_id, context)
         except AirflowException:
             reason = failure(self.job_name, external_id) or ""
-            if "TooManyRejectedError" in reason:
-                raise AirflowFailException(reason) from None  # another attempt would reject the same
+            if any(error in reason for error in FINAL_ERRORS):
+                raise AirflowFailException(reason) from None
             raise
 
 

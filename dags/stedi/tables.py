@@ -8,6 +8,7 @@ from stedi.settings import PROJECT
 if str(PROJECT / "glue_scripts") not in sys.path:
     sys.path.append(str(PROJECT / "glue_scripts"))
 
+from lakehouse.staging import branch_name
 from lakehouse.tables import (
     JOBS,
     LANDING_TABLES,
@@ -35,5 +36,6 @@ __all__ = [
     "WRITTEN_TABLES",
     "Column",
     "Table",
+    "branch_name",
     "lineage",
 ]

@@ -12,4 +12,10 @@ from stedi.tables import WRITTEN_TABLES as written  # noqa: N811
 
 bucket, database = "bucket", "stedi"
 
-__all__ = ["bucket", "database", "jobs", "landing", "tables", "written"]
+
+def staged(table: str) -> str:
+    """The table without its snapshot, which sqlfluff cannot parse."""
+    return f"{database}.{table}"
+
+
+__all__ = ["bucket", "database", "jobs", "landing", "staged", "tables", "written"]

@@ -11,3 +11,11 @@ class LandingChangedError(RuntimeError):
 
 class MissingHandoverError(RuntimeError):
     """A job that runs earlier has left nothing for this one in this run."""
+
+
+class NotStagedError(RuntimeError):
+    """This run has not written a table that a job needs."""
+
+
+class MainMovedError(RuntimeError):
+    """Something else has changed a table since this run began; another attempt would find the same."""

@@ -41,6 +41,14 @@ _METADATA_TABLES = {
         "parent_id": "bigint",
         "is_current_ancestor": "boolean",
     },
+    "refs": {
+        "name": "string",
+        "type": "string",
+        "snapshot_id": "bigint",
+        "max_reference_age_in_ms": "bigint",
+        "min_snapshots_to_keep": "int",
+        "max_snapshot_age_in_ms": "bigint",
+    },
     "files": {
         "content": "int",
         "file_path": "string",

@@ -13,9 +13,10 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 
 from stedi.athena import AthenaQueries, Row
-from stedi.report.page import QUERIES, CheckResult, Facts, JobRun, render
+from stedi.report.page import ABOUT_CONTENT, QUERIES, CheckResult, Facts, JobRun, render
 from stedi.settings import Settings
-from stedi.tables import JOBS
+from stedi.snapshots import staged_snapshots
+from stedi.tables import JOBS, WRITTEN_TABLES
 
 
 class LakehouseReport(BaseOperator):
@@ -50,10 +51,17 @@ class LakehouseReport(BaseOperator):
         run_id, params, ti, now = context["run_id"], dict(context["params"]), context["ti"], datetime.now(UTC)
         tasks = [task_id for task_id in context["dag"].task_ids if task_id != self.task_id]
         states = ti.get_task_states(dag_id=self.dag_id, task_ids=tasks, run_ids=[run_id])[run_id]
-        succeeded = all(states.get(task) == "success" for task in [*JOBS, *(f"checks.{name}" for name in self.checks)])
+        needed = [*JOBS, *(f"checks.{name}" for name in self.checks), "publish"]
+        succeeded = all(states.get(task) == "success" for task in needed)
         checks = self._check_results(ti, states)
         self._write_check_audit(run_id, params, now, checks)
-        answers, missing = self._ask(succeeded)
+        queries = {name: sql for name, sql in self.queries.items() if succeeded or name not in ABOUT_CONTENT}
+        if not succeeded:
+            queries["staged"] = staged_snapshots(self.settings.database, WRITTEN_TABLES, run_id)
+        answers, missing = self._ask(queries, succeeded)
+        staged = {
+            f"{self.settings.database}.{row['table_name']}": row["snapshot_id"] for row in answers.pop("staged", [])
+        }
         facts = Facts(
             run_id=run_id,
             reported_at=now,
@@ -65,6 +73,7 @@ class LakehouseReport(BaseOperator):
             checks=checks,
             answers=answers,
             missing=missing,
+            staged=staged,
         )
         key = f"reports/{run_id}/index.html"
         self._put(key, render(facts), "text/html; charset=utf-8")
@@ -116,11 +125,11 @@ class LakehouseReport(BaseOperator):
         key = f"check_audit/run-{re.sub('[^A-Za-z0-9._-]', '_', run_id)}.json"
         self._put(key, "".join(json.dumps(row) + "\n" for row in rows), "application/json")
 
-    def _ask(self, succeeded: bool) -> tuple[dict[str, list[Row]], list[str]]:
+    def _ask(self, queries: Mapping[str, str], succeeded: bool) -> tuple[dict[str, list[Row]], list[str]]:
         """The answers to the queries, and why some are missing."""
         answers, missing = {}, []
         with self._athena as athena:
-            executions = {name: athena.start(sql) for name, sql in self.queries.items()}
+            executions = {name: athena.start(sql) for name, sql in queries.items()}
             for name, execution_id in executions.items():
                 try:
                     answers[name] = athena.wait_for_result(name, execution_id)[1]

@@ -15,6 +15,8 @@ from stedi.tables import JOBS, LANDING_TABLES, lineage
 
 #: The queries whose answers the page shows: files in include/sql/report/.
 QUERIES = ("audit", "figures", "checks", "sizes", "consent", "coverage", "customer_trusted")
+#: Those about the content of tables, which is this run's once it has published it.
+ABOUT_CONTENT = ("coverage", "customer_trusted")
 #: The charts of a page about which everything is known, and their titles.
 CHARTS = {
     "flow": "Where every record went",
@@ -53,7 +55,7 @@ class Facts:
     run_id: str
     reported_at: datetime
     params: Mapping[str, Any]
-    #: Whether all jobs and checks succeeded.
+    #: Whether all jobs and checks succeeded, and the tables were published.
     succeeded: bool
     failed_tasks: Sequence[str]
     #: {landing table: {"files", "sent"}}; empty if nothing was delivered because the upload failed.
@@ -64,6 +66,8 @@ class Facts:
     answers: Mapping[str, Sequence[Row]]
     #: Why some answers are missing.
     missing: Sequence[str]
+    #: {table, with its database: the snapshot that a run has staged which did not publish it}
+    staged: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(facts: Facts) -> str:

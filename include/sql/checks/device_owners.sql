@@ -1,5 +1,4 @@
 {% from 'rules/columns.sql' import person with context -%}
-{% from 'rules/ready.sql' import ready with context -%}
 {% from 'rules/records.sql' import records, unreadable_figure with context -%}
 -- device_owners, from the lines of all landing files and customers_curated: the devices of curated customers, each with
 -- its owner. A row too many, too few or with another value is a violation, and so is a device's second owner. The figures
@@ -114,7 +113,7 @@ owned as (
 
 curated as (
   select distinct {{ person('customers_curated', 'c') }} as person
-  from {{ lake.database }}.customers_curated as c
+  from {{ lake.staged('customers_curated') }} as c
 ),
 
 -- What is found, what is expected, and all devices.
@@ -122,7 +121,7 @@ compared as (
   select source, sum(found) as found, sum(expected) as expected, sum(devices) as devices
   from (
     select serialnumber, {{ person('device_owners', 'o') }} as person, source, instants, covered, 1 as found, 0 as expected, 0 as devices
-    from {{ lake.database }}.device_owners as o
+    from {{ lake.staged('device_owners') }} as o
     union all
     select
       d.serialnumber,
@@ -140,7 +139,7 @@ compared as (
 )
 
 select
-  {{ ready('device_owners') }} as ready,
+  true as ready,
   coalesce(sum(abs(found - expected)), 0) as violations,
   coalesce(sum(found), 0) as found,
   coalesce(sum(expected), 0) as expected,

@@ -13,7 +13,7 @@ compared as (
     select sum(found) as found, {{ 'max' if once else 'sum' }}(expected) as expected
     from (
       select {% if is_of_a_person %}{{ person(table, 't') }} as person, {% endif %}{{ fields(table, 't') }}, 1 as found, 0 as expected
-      from {{ lake.database }}.{{ table }} as t
+      from {{ lake.staged(table) }} as t
       union all
       select {% if is_of_a_person %}e.person, {% endif %}{{ fields(table, 'e') }}, 0 as found, 1 as expected
       from expected as e
