@@ -4,6 +4,7 @@ docs/aws.md lists the permissions that it needs on AWS.
 """
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ name. Running it again changes nothing unless the landing data changed.
         max_active_tis_per_dag=1,
         poke_interval=settings.poll_seconds,
         timeout=12 * 3600,
-        execution_timeout=None,
+        execution_timeout=timedelta(hours=13),
         retries=0,
     )
     landing, code, tables = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket), create_tables()

@@ -7,8 +7,8 @@ from airflow.sdk import BaseSensorOperator, Context
 
 
 class TurnSensor(BaseSensorOperator):
-    """Waits until no other run has its turn. A turn lasts from the success of a run's first task to that of its last, or
-    to the end of the run. Airflow's ``max_active_runs`` would not do: it counts the runs of a backfill apart.
+    """Waits until no other run has its turn. A turn lasts from the success of a run's first task to that of its last,
+    or to the end of the run. Airflow's ``max_active_runs`` would not do: it counts the runs of a backfill apart.
 
     Set ``max_active_tis_per_dag=1``, and not ``mode="reschedule"``: of two runs that ask at the same time, both might
     find that it is their turn.

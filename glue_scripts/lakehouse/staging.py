@@ -58,9 +58,6 @@ def start_branch(table: Any, run_id: str, base: int | None) -> None:
     base: a snapshot, None in a table that had none. What this run has published itself takes its place.
     """
     branch, change = branch_name(run_id), table.manageSnapshots()
-    for name in map(str, table.refs().keySet().toArray()):
-        if is_branch(name) and name != branch:
-            change.removeBranch(name)
     if _of_run(table, MAIN, run_id) is not None:
         base = _id(table, MAIN)
     if base is not None and table.snapshot(base) is None:
@@ -75,6 +72,10 @@ def start_branch(table: Any, run_id: str, base: int | None) -> None:
         change.replaceBranch(branch, base)
     else:
         change.createBranch(branch, base)
+    # After the new branch: in a table without a snapshot it takes a commit, which must be the first.
+    for name in map(str, table.refs().keySet().toArray()):
+        if is_branch(name) and name != branch:
+            change.removeBranch(name)
     change.commit()
 
 

@@ -85,10 +85,10 @@ class Lake:
         iceberg.overwrite(arrow, snapshot_properties={"run_id": RUN})
 
     def sql(self, check):
-        """The check as the task sends it to Athena."""
+        """The check as the task sends it to Athena, but for the snapshots: these tables have one each."""
         ti = SimpleNamespace(xcom_pull=lambda task_ids: self.unreadable)
         lake = {"bucket": self.bucket, "database": self.database, "tables": TABLES, "landing": LANDING_TABLES}
-        lake |= {"jobs": JOBS, "written": WRITTEN_TABLES}
+        lake |= {"jobs": JOBS, "written": WRITTEN_TABLES, "staged": lambda table: f"{self.database}.{table}"}
         template = SQL.get_template(f"checks/{check}.sql")
         return template.render(lake=lake, run_id=RUN, params={"consent_policy": self.policy}, ti=ti)
 

@@ -1,4 +1,4 @@
-"""The check of a run against the ones before: in Athena, on audits of a few rows."""
+"""The check of a run against the releases before: in Athena, on a few rows."""
 
 import json
 import uuid
@@ -15,7 +15,7 @@ POLICY = "customer"
 
 
 class Lake:
-    """A database of its own with what earlier runs left in job_figures and check_audit."""
+    """A database of its own with what earlier runs left in job_figures and releases."""
 
     def __init__(self, aws, bucket):
         self.s3 = aws.client("s3")
@@ -23,35 +23,28 @@ class Lake:
         self.bucket = bucket
         self.athena = Athena(aws, bucket, "default")
         settings = Settings(bucket=bucket, database=self.names["database"])
-        tables = [TABLES["job_figures"], TABLES["check_audit"]]
+        tables = [TABLES["job_figures"], TABLES["releases"]]
         for ddl in (f"CREATE DATABASE {settings.database}", *statements(tables, {}, settings).values()):
             self.athena.query(ddl)
-        self.runs = 0
-
-    def render(self, file, **context):
-        return SQL.get_template(f"{file}.sql").render(lake=self.names, **context)
+        self.releases = 0
 
     def wrote(self, run_id, rows, **more):
-        """A run wrote so many rows into each table; ``more`` for some of them otherwise. It was not checked yet."""
+        """A run staged so many rows of each table; ``more`` of some of them otherwise."""
         sizes = [f"('{run_id}', '{t}', '{t}', 'written', {more.get(t, rows)})" for t in WRITTEN_TABLES]
         self.athena.query(f"insert into {self.names['database']}.job_figures values {', '.join(sizes)}")
 
-    def checked(self, run_id, *, state="success", consent_policy=POLICY):
-        """And was reported, after all runs that were so before."""
-        self.runs += 1
-        row = {"run_id": run_id, "checked_at": self.runs, "consent_policy": consent_policy}
-        rows = [row | {"check_name": "consent", "state": "success"}, row | {"check_name": "history", "state": state}]
-        body = "".join(json.dumps(row) + "\n" for row in rows)
-        self.s3.put_object(Bucket=self.bucket, Key=f"check_audit/{run_id}.json", Body=body)
-
-    def ran(self, run_id, rows, **checked):
-        self.wrote(run_id, rows)
-        self.checked(run_id, **checked)
+    def released(self, run_id, rows, *, consent_policy=POLICY):
+        """A run released so many rows of each table, after all releases before."""
+        self.releases += 1
+        release = {"run_id": run_id, "released_at": self.releases, "consent_policy": consent_policy, "records": rows}
+        body = "".join(json.dumps(release | {"table_name": table}) + "\n" for table in WRITTEN_TABLES)
+        self.s3.put_object(Bucket=self.bucket, Key=f"releases/{self.releases}.json", Body=body)
 
     def check(self, run_id, max_lost=0.2):
         """(ready, violations, the run that it was compared with)"""
         params = {"consent_policy": POLICY, "max_lost": max_lost}
-        [row] = self.athena.query(self.render("checks/history", run_id=run_id, params=params))
+        query = SQL.get_template("checks/history.sql").render(lake=self.names, run_id=run_id, params=params)
+        [row] = self.athena.query(query)
         assert len(row) == 3 + len(WRITTEN_TABLES)
         return row[0] == "true", int(row[1]), row[2]
 
@@ -61,9 +54,10 @@ def lake(aws, bucket):
     return Lake(aws, bucket)
 
 
-def test_the_first_run_has_nothing_to_be_compared_with(lake):
-    lake.wrote("first", 100)
-    assert lake.check("first") == (True, 0, None)
+def test_the_first_run_under_a_policy_has_nothing_to_be_compared_with_and_says_so(lake):
+    lake.released("other", 100, consent_policy="reading_time")
+    lake.wrote("first", 10)
+    assert lake.check("first") == (True, 0, "nothing: no release under this consent policy")
 
 
 def test_it_waits_until_every_table_was_written(lake):
@@ -75,47 +69,48 @@ def test_it_waits_until_every_table_was_written(lake):
 
 
 def test_each_table_that_lost_more_than_its_share_is_a_violation(lake):
-    lake.ran("first", 100)
+    lake.released("first", 100)
     lake.wrote("second", 100, customer_trusted=79, device_owners=0)
     assert lake.check("second") == (True, 2, "first")
 
 
 def test_a_table_may_lose_its_share_and_gain_as_much_as_it_likes(lake):
-    lake.ran("first", 100)
+    lake.released("first", 100)
     lake.wrote("second", 80, customer_trusted=1000)
     assert lake.check("second") == (True, 0, "first")
 
 
 def test_a_table_that_was_empty_has_nothing_to_lose(lake):
-    lake.ran("first", 0)
+    lake.released("first", 0)
     lake.wrote("second", 0)
     assert lake.check("second", max_lost=0) == (True, 0, "first")
 
 
-def test_a_run_with_a_violation_is_not_what_later_runs_are_compared_with(lake):
-    lake.ran("first", 100)
-    lake.ran("second", 10, state="failed")
+def test_a_run_that_was_not_released_is_not_what_later_runs_are_compared_with(lake):
+    lake.released("first", 100)
+    lake.wrote("second", 10)
     lake.wrote("third", 10)
     assert lake.check("third") == (True, len(WRITTEN_TABLES), "first")
 
 
 def test_a_run_that_accepts_the_loss_is_what_later_runs_are_compared_with(lake):
-    lake.ran("first", 100)
+    lake.released("first", 100)
     lake.wrote("second", 10)
     assert lake.check("second", max_lost=1) == (True, 0, "first")
-    lake.checked("second")
+    lake.released("second", 10)
     lake.wrote("third", 10)
     assert lake.check("third") == (True, 0, "second")
 
 
-def test_a_run_is_compared_with_one_under_the_same_policy_only(lake):
-    lake.ran("first", 100)
-    lake.ran("other", 50, consent_policy="reading_time")
+def test_a_run_is_compared_with_the_last_release_under_the_same_policy(lake):
+    lake.released("first", 100)
+    lake.released("other", 50, consent_policy="reading_time")
     lake.wrote("third", 90)
     assert lake.check("third") == (True, 0, "first")
 
 
 def test_a_run_that_is_checked_again_is_not_compared_with_itself(lake):
-    lake.ran("first", 100)
-    lake.ran("second", 10, state="failed")
+    lake.released("first", 100)
+    lake.released("second", 10)
+    lake.wrote("second", 10)
     assert lake.check("second") == (True, len(WRITTEN_TABLES), "first")

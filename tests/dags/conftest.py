@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "glue_scripts"
+CODE = {name: f"s3://code/{name}" for name in ("lakehouse", *(path.stem for path in SCRIPTS.glob("*.py")))}
+
 
 @pytest.fixture(scope="session")
 def dags():
@@ -16,15 +19,16 @@ def rendered(dag):
     """Gives a task of the DAG with its templates rendered, for a run with or without a logical date."""
 
     class TaskInstance:
-        @staticmethod
-        def xcom_pull(task_ids):
-            return {"upload_code": Code(), "unreadable_files": {}}[task_ids]
+        snapshots = None
 
-    class Code:
-        def __getitem__(self, name):
-            return f"s3://code/{name}"
+        @classmethod
+        def xcom_pull(cls, task_ids):
+            if task_ids.startswith("checks."):
+                return {"snapshots": {"customer_trusted": str(next(cls.snapshots)) if cls.snapshots else "2"}}
+            return {"upload_code": CODE, "unreadable_files": {}, "base_snapshots": {"customer_trusted": "1"}}[task_ids]
 
-    def render(task_id, logical_date=None):
+    def render(task_id, logical_date=None, snapshots=None):
+        TaskInstance.snapshots = snapshots
         task = dag.get_task(task_id).prepare_for_execution()
         context = {
             "run_id": "manual__1",

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from airflow.sdk.exceptions import AirflowFailException
 
-from stedi.quality_sensor import AthenaQualitySensor
-from stedi.tables import JOBS, LANDING_TABLES, SIDE_TABLES, TABLES
+from stedi.tables import JOBS, TABLES, WRITTEN_TABLES
 
 PROJECT = Path(__file__).resolve().parents[2]
 SQL = PROJECT / "include" / "sql"
@@ -90,7 +90,7 @@ def test_the_dags_parse_in_under_two_seconds(parsed):
 
 
 def checks_of(dag):
-    return [task for task in dag.tasks if isinstance(task, AthenaQualitySensor)]
+    return [task for task in dag.tasks if task.task_id.startswith("checks.")]
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -105,10 +105,26 @@ def test_every_check_runs_after_every_job(dag):
         assert set(JOBS) <= check.get_flat_relative_ids(upstream=True)
 
 
-def test_the_run_ends_with_the_report_and_the_verdict_on_all_checks(dag):
-    assert {task.task_id for task in dag.leaves} == {"publish_report", "all_checks_passed"}
-    for task in dag.leaves:
-        assert task.upstream_task_ids == {check.task_id for check in checks_of(dag)}
+def test_nothing_is_published_before_every_check_has_passed(dag):
+    publish = dag.get_task("publish")
+    assert publish.upstream_task_ids == {check.task_id for check in checks_of(dag)}
+    assert publish.trigger_rule == "all_success"
+
+
+def test_the_run_ends_with_the_report_and_with_what_athena_shows(dag):
+    assert {task.task_id for task in dag.leaves} == {"publish_report", "published"}
+    assert dag.get_task("published").trigger_rule == "all_success"
+
+
+def test_every_run_waits_for_its_turn_before_it_does_anything_and_no_two_ask_at_once(dag):
+    [wait] = dag.roots
+    assert wait.task_id == "wait_for_turn"
+    assert (wait.mode, wait.max_active_tis_per_dag) == ("poke", 1)
+
+
+def test_the_turns_are_those_of_tasks_that_there_are(dag, dags):
+    for other, tasks in dag.get_task("wait_for_turn").turns.items():
+        assert set(tasks) <= set(dags[other].task_ids)
 
 
 def test_the_dag_runs_daily_one_run_at_a_time_and_does_not_catch_up(dag):
@@ -150,17 +166,15 @@ def test_no_check_can_hide_a_violation(dag):
 
 def test_the_report_is_made_of_every_run_and_hides_no_failed_check(dag):
     assert dag.get_task("publish_report").trigger_rule == "all_done"
-    assert dag.get_task("all_checks_passed").trigger_rule == "all_success"
 
 
-def test_every_job_produces_the_assets_of_its_tables(dag):
-    for job in JOBS:
-        assert [asset.name for asset in dag.get_task(job).outlets] == [job, *SIDE_TABLES[job]]
-    assert [asset.name for asset in dag.get_task("upload_landing").outlets] == list(LANDING_TABLES)
+def test_assets_have_events_when_the_tables_are_published_and_not_before(dag):
+    outlets = {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks if task.outlets}
+    assert outlets == {"published": list(WRITTEN_TABLES)}
 
 
 def test_every_job_has_a_script_and_every_sql_file_is_used(dag):
-    assert {path.stem for path in (PROJECT / "glue_scripts").glob("*.py")} == {*JOBS, "stedi_maintenance"}
+    assert {path.stem for path in (PROJECT / "glue_scripts").glob("*.py")} == {*JOBS, "publish", "stedi_maintenance"}
     assert {check.task_id for check in checks_of(dag)} == {f"checks.{p.stem}" for p in (SQL / "checks").glob("*.sql")}
     used = {name for path in SQL.rglob("*.sql") for name in re.findall(r"(?:include|from) '(\S+)'", path.read_text())}
     assert {path.relative_to(SQL).as_posix() for path in (SQL / "rules").glob("*.sql")} == used
@@ -168,7 +182,7 @@ def test_every_job_has_a_script_and_every_sql_file_is_used(dag):
 
 @pytest.mark.parametrize("logical_date", [None, datetime(2026, 1, 2, tzinfo=UTC)], ids=["manual", "scheduled"])
 def test_every_template_renders_with_and_without_a_logical_date(dag, rendered, logical_date):
-    for task_id in [*JOBS, "publish_report", *(check.task_id for check in checks_of(dag))]:
+    for task_id in [*JOBS, "publish", "published", "publish_report", *(check.task_id for check in checks_of(dag))]:
         task = rendered(task_id, logical_date)
         fields = repr([getattr(task, field) for field in task.template_fields])
         assert "{{" not in fields, task_id
@@ -185,7 +199,20 @@ def test_a_glue_job_gets_the_runs_parameters_and_the_uploaded_code(rendered):
         "--landing": "s3://stedi-lakehouse",
         "--consent_policy": "customer",
         "--max_rejected": "0.05",
+        "--base": '{"customer_trusted": "1"}',
     }
+
+
+def test_what_is_published_is_what_the_checks_have_read(rendered):
+    arguments = rendered("publish").script_args
+    assert json.loads(arguments["--audited"]) == {"customer_trusted": "2"}
+    assert json.loads(arguments["--parameters"])["consent_policy"] == "customer"
+    assert re.fullmatch("[0-9a-f]{16}", arguments["--code"])
+
+
+def test_checks_that_have_read_different_snapshots_publish_nothing(rendered):
+    with pytest.raises(AirflowFailException, match="different snapshots of customer_trusted"):
+        rendered("publish", snapshots=iter(range(100)))
 
 
 def test_nothing_of_the_pipeline_knows_about_the_local_aws():

@@ -51,10 +51,14 @@ def test_the_job_has_a_timeout_retries_and_is_stopped_with_its_task(dag, dags):
 
 def test_every_parameter_explains_itself_and_by_default_leaves_who_reads_and_writes_alone(dag):
     params = {name: dag.params.get_param(name) for name in dag.params}
-    assert set(params) == {"snapshot_hours", "orphan_hours"}
-    for param in params.values():
+    assert set(params) == {"snapshot_hours", "keep_releases", "orphan_hours"}
+    for name, param in params.items():
         assert param.description and param.schema["title"]
-        assert (param.schema["type"], param.schema["minimum"], param.schema["maximum"]) == ("integer", 0, 8760)
+        assert param.schema["type"] == "integer"
+        if name == "keep_releases":
+            assert (param.value, param.schema["minimum"]) == (2, 1)
+            continue
+        assert (param.schema["minimum"], param.schema["maximum"]) == (0, 8760)
         assert timedelta(hours=param.value) > dag.get_task("stedi_maintenance").execution_timeout
 
 
@@ -67,6 +71,8 @@ def test_the_job_gets_the_parameters_and_every_iceberg_table(rendered, logical_d
     assert job.script_args == {
         "--run_id": "manual__1",
         "--database": "stedi",
+        "--landing": "s3://stedi-lakehouse",
+        "--keep_releases": "2",
         "--snapshot_hours": "24",
         "--orphan_hours": "24",
     }

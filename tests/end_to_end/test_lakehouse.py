@@ -4,11 +4,15 @@ table, and on a hard delivery with which somebody withdraws; then the maintenanc
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
+import pyarrow as pa
 import pytest
 
 import warehouse
 from dev.generate import generate
+from local_aws.athena.catalog import Catalog
 from stedi.settings import PROJECT, Settings
 from stedi.tables import ICEBERG_TABLES, SOURCES, WRITTEN_TABLES
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
@@ -62,7 +66,16 @@ def test_each_table_was_replaced_in_one_commit_that_carries_the_run_id(first, la
     summary, _ = first
     for table in first[1]:
         snapshots = lake.query(f"select element_at(summary, 'run_id') from \"{table}$snapshots\"")
-        assert snapshots == [[summary["run_id"]]], table
+        # A new table's branch begins with an empty snapshot.
+        assert [run for run in snapshots if run != [""]] == [[summary["run_id"]]], table
+
+
+def test_a_release_says_which_snapshot_of_each_table_belongs_to_the_run_and_how_many_rows_it_has(first, lake):
+    rows = lake.query("select table_name, snapshot_id, records, run_id from releases")
+    assert {row[0] for row in rows} == set(WRITTEN_TABLES)
+    for table, snapshot, records, run_id in rows:
+        assert run_id == first[0]["run_id"]
+        assert lake.query(f"select count(*) from {table} for version as of {snapshot}") == [[records]]
 
 
 def test_the_audit_says_where_every_record_went(first, lake):
@@ -117,28 +130,67 @@ def test_the_report_names_nobody(report):
 NOBODY = ["nobody@example.com", "1717200000000", "0.0", "0.0", "0.0"]
 
 
+def put_in(lake, table, row):
+    """Puts a row into what a run has staged of a table."""
+    iceberg = Catalog(lake.aws).iceberg.load_table((Settings().database, table))
+    [branch] = [name for name in iceberg.refs() if name.startswith("run_")]
+    run_id = iceberg.snapshot_by_name(branch).summary.additional_properties["run_id"]
+    schema = iceberg.schema().as_arrow()
+    values = {
+        field.name: value if pa.types.is_large_string(field.type) or pa.types.is_string(field.type) else float(value)
+        for field, value in zip(schema, row, strict=True)
+    }
+    values["timestamp"] = int(values["timestamp"])
+    iceberg.append(pa.Table.from_pylist([values], schema=schema), branch=branch, snapshot_properties={"run_id": run_id})
+
+
 @pytest.fixture(scope="module")
 def again(first, lake):
-    """What a second run on the same delivery prints, while a row without consent is put into a table."""
+    """Exit code and output of a second run on the same delivery, into whose tables a row without consent is put; and
+    how often readers have found that row meanwhile."""
     run = lake.start("run", "--landing", str(SAMPLE), "--keep")
-    output = ""
-    for line in run.stdout:
-        output += line
-        if line.startswith("step_trainer_trusted"):
-            # While the last job is at work, before the checks.
-            lake.query(f"insert into accelerometer_trusted values ('{NOBODY[0]}', {', '.join(NOBODY[1:])})")
-    return run.wait(), output
+    output, found, ended = "", [], Event()
+
+    def read():
+        while not ended.wait(0.5):
+            found.extend(lake.query(f"select count(*) from accelerometer_trusted where \"user\" = '{NOBODY[0]}'"))
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        try:
+            for line in run.stdout:
+                output += line
+                if line.startswith("step_trainer_trusted"):
+                    # While the last job is at work, before the checks.
+                    put_in(lake, "accelerometer_trusted", NOBODY)
+        finally:
+            ended.set()
+        reader.result()
+    return run.wait(), output, found
 
 
 def test_a_second_run_sends_nothing_and_changes_no_row(first, again, lake):
     assert "files 3, sent 0" in again[1]
-    content = lake.content()
-    content["accelerometer_trusted"].remove(NOBODY)
-    assert content == first[1]
+    assert lake.content() == first[1]
+
+
+def test_no_reader_sees_what_a_red_run_has_staged(first, again, lake):
+    assert len(again[2]) > 10
+    assert {count for (count,) in again[2]} == {"0"}
+    assert {run for (run,) in lake.query("select distinct run_id from releases")} == {first[0]["run_id"]}
+
+
+def test_what_a_red_run_has_staged_can_be_looked_at(again, lake):
+    run_id = lake.summary()["run_id"]
+    sql = f"select count(*) from accelerometer_trusted where \"user\" = '{NOBODY[0]}'"
+    assert lake.command("query", "--format", "csv", "--run", run_id, "--", sql) == (0, "_col0\n1\n")
+    assert re.search(
+        r"select \* from stedi\.accelerometer_trusted for version as of \d+", (lake.report / "index.html").read_text()
+    )
 
 
 def test_a_row_without_consent_fails_the_run_once_and_is_named(again, lake):
-    exit_code, output = again
+    exit_code, output, _ = again
     assert exit_code == 1, output
     assert "checks.consent failed: consent: 1 violation " in output
     failed = {task["task_id"] for task in lake.summary()["tasks"] if task["state"] == "failed"}
@@ -146,7 +198,7 @@ def test_a_row_without_consent_fails_the_run_once_and_is_named(again, lake):
     assert output.count("checks.consent ") == 2  # its line, and the reason at the end: one attempt
 
 
-def test_a_run_is_compared_with_the_last_green_one(first, again, lake):
+def test_a_run_is_compared_with_the_last_release(first, again, lake):
     history = next(check for check in lake.summary()["checks"] if check["check"] == "history")
     assert history["state"] == "success"
     assert history["figures"] == {"compared_with": first[0]["run_id"], **dict.fromkeys(WRITTEN_TABLES, 0)}
@@ -208,7 +260,16 @@ def test_the_run_says_how_many_devices_were_confirmed_corrected_and_left_unknown
     assert all(decided[:2] + decided[3:])
 
 
-def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(hard, who_withdraws, lake):
+def test_an_earlier_release_can_be_read_as_it_was(first, hard, lake):
+    """A query of several tables, as this run and as the first have released them."""
+    sql = "select (select count(*) from customer_trusted), count(*) from accelerometer_trusted"
+    for summary in (first[0], hard[1]):
+        expected = [str(summary["tables"][table]) for table in ("customer_trusted", "accelerometer_trusted")]
+        exit_code, output = lake.command("query", "--format", "csv", "--at", summary["run_id"], "--", sql)
+        assert (exit_code, output.splitlines()[1]) == (0, ",".join(expected)), output
+
+
+def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(first, hard, who_withdraws, lake):
     name, email, phone, _, serial_number, *_ = who_withdraws
     texts = [text[:16] for text in (name, email, phone, serial_number)]  # a bound has the first 16 characters
 
@@ -231,3 +292,13 @@ def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(hard
     assert exit_code == 0, output
     assert find() == {text: set() for text in texts}
     assert content() == remaining
+    references = lake.query('select name from "customer_trusted$refs"')
+    assert sorted(name.partition("_")[0] for (name,) in references) == ["main", "release"]
+    released = lake.query(
+        "select max_by(snapshot_id, released_at) from releases "
+        f"where table_name = 'customer_trusted' and run_id = '{hard[1]['run_id']}'"
+    )
+    assert released == lake.query("select snapshot_id from \"customer_trusted$refs\" where name = 'main'")
+    exit_code, output = lake.command("query", "--at", first[0]["run_id"], "--", "select * from customer_trusted")
+    assert exit_code == 1
+    assert "that release is gone: the maintenance has deleted it" in output

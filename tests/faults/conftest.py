@@ -7,6 +7,7 @@ delivery, and its own tables as before.
 
 import contextlib
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from threading import Event, Lock, Thread
 import pytest
 from athena_client import Athena
 from pyiceberg.catalog.glue import GlueCatalog
-from pyiceberg.table import StaticTable
+from pyiceberg.table import StaticTable, Table
 
 from local_aws import service
 from local_aws.glue.processes import processes
@@ -32,7 +33,16 @@ from stedi.delivery import deliver
 from stedi.glue_code import upload_code
 from stedi.settings import Settings
 from stedi.table_definitions import statements
-from stedi.tables import ICEBERG_TABLES, JOBS, LANDING_TABLES, SIDE_TABLES, SOURCES, TABLES
+from stedi.tables import (
+    ICEBERG_TABLES,
+    JOBS,
+    LANDING_TABLES,
+    SIDE_TABLES,
+    SOURCES,
+    TABLES,
+    WRITTEN_TABLES,
+    branch_name,
+)
 
 from .proxy import Proxy, Request
 
@@ -49,17 +59,31 @@ WRITES = {
     ]
     for job in JOBS
 }
-# All jobs in one Spark: their mains, one after the other, on both deliveries.
+# All jobs in one Spark: their mains, one after the other, on both deliveries, each of which is published.
 UNDISTURBED = f"""
-import importlib, sys
+import importlib, json, sys
 from pyspark.sql import SparkSession
+from lakehouse.staging import iceberg_table, staged
+from lakehouse.tables import WRITTEN_TABLES
+
+spark = SparkSession.builder.getOrCreate()
+
+def snapshots(of):
+    tables = {{table: iceberg_table(spark, f"glue_catalog.{DATABASE}.{{table}}") for table in WRITTEN_TABLES}}
+    return json.dumps({{name: of(table) for name, table in tables.items()}})
+
+def current(table):
+    return table.currentSnapshot().snapshotId() if table.currentSnapshot() else None
 
 arguments = sys.argv[1:]
 for run in ("first", "second"):
-    sys.argv[1:] = [argument.replace("second", run) for argument in arguments]
+    sys.argv[1:] = [*(argument.replace("second", run) for argument in arguments), "--base", snapshots(current)]
     for script in {list(WRITES)}:
         importlib.import_module(script).main()
-        SparkSession.builder.getOrCreate().catalog.clearCache()
+        spark.catalog.clearCache()
+    audited = snapshots(lambda table: staged(table, run).snapshot_id)
+    sys.argv += ["--audited", audited, "--landing", "s3://{BUCKET}", "--code", "", "--parameters", ""]
+    importlib.import_module("publish").main()
 """
 #: A row is a tuple; a content is its table's rows, sorted.
 Content = tuple[tuple, ...]
@@ -69,15 +93,19 @@ State = dict[str, str]
 
 @dataclass
 class Lake:
-    """The tables, the five jobs behind the proxy, and what an undisturbed run makes of them."""
+    """The tables, the jobs behind the proxy, and what an undisturbed run makes of them."""
 
     aws: LocalAws
     proxy: Proxy
-    #: The states before the first delivery, after each of its jobs, and before and after each job of the second.
+    #: The states before the first delivery, after each of its jobs, and before and after each job of the second, and
+    #: before and after its publishing.
     empty: State = field(default_factory=dict)
     first: dict[str, State] = field(default_factory=dict)
     before: dict[str, State] = field(default_factory=dict)
     after: dict[str, State] = field(default_factory=dict)
+    #: {table: its snapshot} when the second run began, and what it has staged.
+    base: dict[str, int] = field(default_factory=dict)
+    audited: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.glue = self.aws.client("glue")
@@ -102,13 +130,28 @@ class Lake:
         properties |= dict.fromkeys(("access-key-id", "secret-access-key"), ACCESS_KEY)
         return GlueCatalog("local", **{f"{api}.{key}": properties[key] for api in ("glue", "s3") for key in properties})
 
-    def content(self, table: str, state: State | None = None) -> Content:
-        """What a reader finds in a table now, or found in a state."""
+    def content(self, table: str, state: State | None = None, *, run: str = "second") -> Content:
+        """What the jobs of a run find in a table now, or found in a state: what it has staged, else the published."""
+        found = self._table(table, state)
+        return _rows(found, _staged(found, run))
+
+    def published(self, table: str, snapshot_id: int | None = None) -> Content:
+        """What readers find in a table, or in a snapshot of it."""
+        return _rows(self._table(table), snapshot_id)
+
+    def released(self) -> dict[str, Content]:
+        """{table: what those find in it who read the last release}"""
+        s3, rows = self.aws.client("s3"), []
+        for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="releases/")["Contents"]:
+            rows += map(json.loads, s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read().splitlines())
+        last = max(row["released_at"] for row in rows)
+        found = {row["table_name"]: row["snapshot_id"] for row in rows if row["released_at"] == last}
+        return {table: self.published(table, snapshot) for table, snapshot in found.items()}
+
+    def _table(self, table: str, state: State | None = None) -> Table:
         if state:
-            found = StaticTable.from_metadata(state[table], self.catalog.properties)
-        else:
-            found = self.catalog.load_table((DATABASE, table))
-        return tuple(sorted((tuple(row.values()) for row in found.scan().to_arrow().to_pylist()), key=repr))
+            return StaticTable.from_metadata(state[table], self.catalog.properties)
+        return self.catalog.load_table((DATABASE, table))
 
     # --- the jobs ---
 
@@ -148,7 +191,7 @@ class Lake:
         )
 
     def start(self, job: str, **arguments: str) -> str:
-        given = {f"--{name}": value for name, value in arguments.items()}
+        given = {f"--{name}": value for name, value in ({"base": json.dumps(self.base)} | arguments).items()}
         return self.glue.start_job_run(JobName=job, Arguments=given)["JobRunId"]
 
     def wait(self, job: str, run_id: str) -> dict:
@@ -168,9 +211,22 @@ class Lake:
 
     def spark(self) -> list[int]:
         """The processes of Java of the runs under way."""
-        runs = [run for job in WRITES for run in self.glue.get_job_runs(JobName=job)["JobRuns"]]
+        runs = [run for job in (*WRITES, "publish") for run in self.glue.get_job_runs(JobName=job)["JobRuns"]]
         active = [process for run in runs if run["JobRunState"] in ACTIVE for process in processes(run["Id"])]
         return [process.pid for process in active if process.name() == "java"]
+
+
+def _rows(table: Table, snapshot_id: int | None) -> Content:
+    rows = table.scan(snapshot_id=snapshot_id).to_arrow().to_pylist()
+    return tuple(sorted((tuple(row.values()) for row in rows), key=repr))
+
+
+def _staged(table: Table, run: str) -> int | None:
+    """The snapshot that a run has staged."""
+    reference = table.refs().get(branch_name(run))
+    snapshot = table.snapshot_by_id(reference.snapshot_id) if reference else None
+    of_run = snapshot and snapshot.summary and snapshot.summary.additional_properties.get("run_id") == run
+    return snapshot.snapshot_id if of_run else None
 
 
 # --- the moments of a job, as the proxy sees them ---
@@ -204,11 +260,23 @@ def writing(table: str) -> Moment:
 
 
 def before_commit(table: str) -> Moment:
-    return Moment("before the commit of", table, lambda request: request.table == table)
+    return Moment("before the commit of", table, _commit(table))
 
 
 def after_commit(table: str) -> Moment:
-    return Moment("after the commit of", table, lambda request: request.table == table, after=True)
+    return Moment("after the commit of", table, _commit(table), after=True)
+
+
+def _commit(table: str) -> Callable[[Request], bool]:
+    """The first commit after data was written: that of the branch comes before."""
+    written = Event()
+
+    def of(request: Request) -> bool:
+        if writing(table).of(request):
+            written.set()
+        return request.table == table and written.is_set()
+
+    return of
 
 
 @contextlib.contextmanager
@@ -245,6 +313,8 @@ class Readers:
         assert all(len(contents) == 2 for contents in self.contents.values()), "old and new are the same"
         self.seen: dict[str, list[str | Content]] = {table: [] for table in WRITES[job]}
         self.failed: list[str] = []
+        #: What readers of the tables see, which no job changes.
+        self.published = {table: lake.published(table) for table in WRITES[job] if table in WRITTEN_TABLES}
         self._end = Event()
         self._one_at_a_time = Lock()
 
@@ -254,6 +324,11 @@ class Readers:
             for table, seen in self.seen.items():
                 content = self.lake.content(table)
                 seen.append(self.contents[table].get(content, content))
+            self.failed += [
+                f"readers of {table} see something else"
+                for table, content in self.published.items()
+                if self.lake.published(table) != content
+            ]
             return {table: seen[-1] for table, seen in self.seen.items()}
 
     def history(self, table: str) -> list[str | Content]:
@@ -349,11 +424,11 @@ def undisturbed(aws, tmp_path_factory) -> Lake:
     code = upload_code(s3, PROJECT / "glue_scripts", BUCKET)
     with io.BytesIO() as buffer:
         with zipfile.ZipFile(buffer, "w") as archive:
-            for job in WRITES:
+            for job in (*WRITES, "publish"):
                 archive.write(PROJECT / "glue_scripts" / f"{job}.py", f"{job}.py")
         s3.put_object(Bucket=BUCKET, Key="code/scripts.zip", Body=buffer.getvalue())
     s3.put_object(Bucket=BUCKET, Key="code/undisturbed.py", Body=UNDISTURBED)
-    for job in WRITES:
+    for job in (*WRITES, "publish"):
         lake.define(job, code[job], code["lakehouse"])
     lake.define("customer_trusted_as_well", code["customer_trusted"], code["lakehouse"])
     lake.define(
@@ -366,12 +441,19 @@ def undisturbed(aws, tmp_path_factory) -> Lake:
     run = lake.run("undisturbed")
     lake.proxy.recover()
     assert run["JobRunState"] == "SUCCEEDED", run
-    assert [commit.table for commit in commits] == 2 * [table for tables in WRITES.values() for table in tables]
-    for job, tables in 2 * list(WRITES.items()):
+    # A staged table's branch is begun in a commit of its own.
+    written = {job: [t for t in tables for _ in range(1 + (t in WRITTEN_TABLES))] for job, tables in WRITES.items()}
+    written["publish"] = list(WRITTEN_TABLES)
+    assert [commit.table for commit in commits] == 2 * [table for tables in written.values() for table in tables]
+    for job, tables in 2 * list(written.items()):
         lake.before[job] = state
-        state = state | {table: commits.pop(0).metadata_location for table in tables}
+        for table in tables:
+            state = state | {table: commits.pop(0).metadata_location}
         lake.first.setdefault(job, state)
         lake.after[job] = state
+    for table in WRITTEN_TABLES:
+        lake.base[table] = lake._table(table, lake.first["publish"]).current_snapshot().snapshot_id
+        lake.audited[table] = lake._table(table, lake.after["publish"]).current_snapshot().snapshot_id
     return lake
 
 

@@ -11,7 +11,8 @@ from unittest.mock import patch
 from jinja2 import Template
 from pyspark.sql import SparkSession
 
-from lakehouse.tables import JOBS, SOURCES, TABLES
+from lakehouse.staging import branch_name
+from lakehouse.tables import JOBS, SOURCES, TABLES, WRITTEN_TABLES
 from stedi.settings import PROJECT
 from tests.reference.lakehouse_reference import COLUMNS
 
@@ -35,7 +36,7 @@ def run_jobs(
     for folder, table in SOURCES.items():
         (landing / table).symlink_to(landing / folder)  # to nowhere, where a source delivers nothing
     arguments = {"run_id": "run", "database": DATABASE, "landing": landing, "consent_policy": consent_policy}
-    arguments |= {"max_rejected": max_rejected}
+    arguments |= {"max_rejected": max_rejected, "base": "{}"}
     argv = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
     for job in JOBS:
         with patch.object(sys, "argv", [job, *argv, "--job_run_id", "one of Glue's own"]):
@@ -50,6 +51,11 @@ def run_jobs(
 def content(spark: SparkSession) -> dict[str, Counter]:
     """{table: how often each row, in the order of the reference's COLUMNS, is in it}."""
     return {
-        table: Counter(map(tuple, spark.table(f"glue_catalog.{DATABASE}.{table}").select(*columns).collect()))
+        table: Counter(map(tuple, spark.table(_name(table)).select(*columns).collect()))
         for table, columns in COLUMNS.items()
     }
+
+
+def _name(table: str) -> str:
+    """Where a run's content of a table is: on its branch, if the table is staged."""
+    return f"glue_catalog.{DATABASE}.{table}" + (f".branch_{branch_name('run')}" if table in WRITTEN_TABLES else "")

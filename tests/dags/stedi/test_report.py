@@ -21,7 +21,7 @@ FIGURES = """
     select 'customer_trusted' as job, 'customer_landing' as source, 'read' as figure, 1234 as value
 """
 FAILED = {"customer_trusted": "failed", "checks.consent": "upstream_failed"}
-SUCCEEDED = dict.fromkeys(JOBS, "success") | {"checks.consent": "success"}
+SUCCEEDED = dict.fromkeys((*JOBS, "publish"), "success") | {"checks.consent": "success"}
 
 
 class TaskInstance:
@@ -38,7 +38,7 @@ class TaskInstance:
 
 
 class Dag:
-    task_ids = ("upload_landing", *JOBS, "checks.consent", "report")
+    task_ids = ("upload_landing", *JOBS, "checks.consent", "publish", "report")
 
 
 @pytest.fixture
@@ -69,7 +69,13 @@ def test_a_run_that_failed_early_is_reported_with_what_is_known_and_what_is_miss
     assert "<b>customer_trusted</b> failed." in page
     assert "upstream_failed" in page
     assert "Missing from this report" in page
-    assert "coverage: the query" in page
+    assert "consent: the query" in page
+    assert "Nothing was published" in page
+
+
+def test_a_run_that_published_nothing_is_not_reported_with_what_others_have_published(publish):
+    _, page = publish(FAILED, coverage="select 'covered' as figure, 9 as number, 1 as customers")
+    assert "coverage" not in page
 
 
 def test_a_query_that_fails_in_a_run_that_succeeded_fails_the_task(publish):

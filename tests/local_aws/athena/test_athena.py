@@ -3,9 +3,12 @@
 import gzip
 import time
 
+import pyarrow as pa
 import pytest
 from athena_client import QueryFailed
 from botocore.exceptions import ClientError
+
+from local_aws.athena.catalog import Catalog
 
 READING = b'{"user": "ada@example.com", "timestamp": 5, "x": 1.0}\n'
 COLUMNS = "`user` string, `timestamp` bigint, x double"
@@ -336,6 +339,23 @@ def test_an_iceberg_table_can_be_read_as_it_was(athena):
     assert athena.query(f"select count(*) from {table}") == [["2"]]
     assert athena.query(f'select count(*) from "{table}$history"') == [["2"]]
     assert athena.query(f'select sum(record_count) from "{table}$files"') == [["2"]]
+
+
+def test_branches_and_tags_are_listed_and_a_snapshot_that_only_a_branch_refers_to_can_be_read(athena, aws):
+    table = athena.iceberg("x bigint")
+    assert athena.query(f'select * from "{table}$refs"') == []
+    athena.query(f"insert into {table} values (1)")
+    iceberg = Catalog(aws).iceberg.load_table((athena.database, table))
+    main = iceberg.current_snapshot().snapshot_id
+    iceberg.manage_snapshots().create_branch(main, "run").create_tag(main, "release").commit()
+    iceberg.append(pa.table({"x": [2]}), branch="run")
+    staged = iceberg.refs()["run"].snapshot_id
+
+    rows = athena.query(f'select name, type, snapshot_id from "{table}$refs" order by name')
+
+    assert rows == [["main", "BRANCH", str(main)], ["release", "TAG", str(main)], ["run", "BRANCH", str(staged)]]
+    assert athena.query(f"select sum(x) from {table} for version as of {staged}") == [["3"]]
+    assert athena.query(f"select sum(x) from {table}") == [["1"]]
 
 
 def test_ddl_is_shown_as_it_was_given(athena):

@@ -1,0 +1,134 @@
+"""What a run stages of a table, who sees it, and when it may be published."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import functions as F  # noqa: N812
+
+from lakehouse import staging
+from lakehouse.errors import MainMovedError, NotStagedError
+
+
+@given(st.text(), st.text())
+def test_branches_of_different_runs_have_different_names_that_spark_accepts(one, other):
+    assert (staging.branch_name(one) == staging.branch_name(other)) is (one == other)
+    assert staging.branch_name(one).replace("_", "").isalnum()
+    assert staging.branch_name(one).isascii()
+
+
+class Table:
+    """A table with numbers, and runs that write to it."""
+
+    def __init__(self, spark):
+        self.spark = spark
+        self.name = f"glue_catalog.staging.t{uuid.uuid4().hex}"
+        spark.sql(f"CREATE TABLE {self.name} (number int) USING iceberg")
+
+    @property
+    def iceberg(self):
+        return staging.iceberg_table(self.spark, self.name)
+
+    def main(self):
+        snapshot = self.iceberg.currentSnapshot()
+        return snapshot and snapshot.snapshotId()
+
+    def begin(self, run, base=None):
+        staging.start_branch(self.iceberg, run, base)
+
+    def stage(self, run, *numbers, base=None):
+        """A run stages numbers; gives the snapshot."""
+        self.begin(run, base)
+        rows = self.spark.createDataFrame([(number,) for number in numbers], "number int")
+        branch = f"{self.name}.branch_{staging.branch_name(run)}"
+        rows.writeTo(branch).option("snapshot-property.run_id", run).overwrite(F.lit(True))
+        return staging.staged(self.iceberg, run).snapshot_id
+
+    def publish(self, run, audited, base=None):
+        found = staging.check_unmoved(self.iceberg, run, base, audited)
+        staging.publish(self.iceberg, run, found.snapshot_id)
+
+    def release(self, run, *numbers):
+        """A run stages and publishes numbers; gives the snapshot."""
+        base = self.main()
+        snapshot = self.stage(run, *numbers, base=base)
+        self.publish(run, snapshot, base)
+        return snapshot
+
+    def rows(self, reference=""):
+        return sorted(row.number for row in self.spark.table(f"{self.name}{reference}").collect())
+
+
+@pytest.fixture
+def table(spark):
+    return Table(spark)
+
+
+def test_readers_see_what_a_run_has_staged_when_it_is_published(table):
+    first = table.release("first", 1, 2)
+    second = table.stage("second", 3, base=first)
+    assert table.rows() == [1, 2]
+    table.publish("second", second, first)
+    assert table.rows() == [3]
+
+
+def test_a_release_can_still_be_read_after_the_next_one(table):
+    table.release("first", 1, 2)
+    table.release("second", 3)
+    assert table.rows(f".tag_{staging.tag_name('first')}") == [1, 2]
+
+
+def test_another_attempt_begins_again_where_the_run_began(table):
+    base = table.release("first", 1)
+    table.stage("second", 2, 3, base=base)
+    second = table.stage("second", 4, base=base)
+    assert table.iceberg.snapshot(second).parentId() == base
+    assert staging.staged(table.iceberg, "second").rows == 1
+
+
+def test_a_branch_that_was_begun_and_not_written_is_not_staged(table):
+    table.begin("second", table.release("first", 1))
+    assert staging.staged(table.iceberg, "second") is None
+
+
+def test_what_an_earlier_run_has_staged_ends_when_the_next_one_begins_to_write(table):
+    table.stage("red", 1)
+    table.begin("next")
+    assert staging.staged(table.iceberg, "red") is None
+
+
+def test_publishing_again_changes_nothing(table):
+    first = table.release("first", 1)
+    table.publish("first", first)
+    assert (table.rows(), table.main()) == ([1], first)
+
+
+def test_a_run_that_stages_again_after_it_was_published_can_publish_that_too(table):
+    base = table.release("first", 1)
+    second = table.stage("second", 2, base=base)
+    table.publish("second", second, base)
+    again = table.stage("second", 3, base=base)
+    table.publish("second", again, base)
+    assert table.rows() == table.rows(f".tag_{staging.tag_name('second')}") == [3]
+
+
+def test_nothing_is_published_of_a_table_that_something_else_has_changed_and_the_error_names_its_snapshot(table):
+    base = table.release("first", 1)
+    second = table.stage("second", 2, base=base)
+    table.spark.createDataFrame([(9,)], "number int").writeTo(table.name).append()
+    with pytest.raises(MainMovedError, match=f"has the snapshot {table.main()}, .*it had {base}"):
+        table.publish("second", second, base)
+    assert table.rows() == [1, 9]
+
+
+def test_nothing_is_published_but_what_the_checks_have_read(table):
+    audited = table.stage("first", 1)
+    staged = table.stage("first", 2)
+    with pytest.raises(NotStagedError, match=f"passed on the snapshot {audited}, and the snapshot {staged} is staged"):
+        table.publish("first", audited)
+
+
+def test_a_base_that_was_deleted_is_an_error_that_says_what_to_do(table):
+    with pytest.raises(MainMovedError, match=r"had the snapshot 12345678901 .*Trigger a new run"):
+        table.begin("first", 12345678901)
