@@ -1,11 +1,9 @@
 """What a run stages of a table, who sees it, and when it may be published."""
 
-import uuid
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import functions as F  # noqa: N812
+from staged_table import Table
 
 from lakehouse import staging
 from lakehouse.errors import MainMovedError, NotStagedError
@@ -16,48 +14,6 @@ def test_branches_of_different_runs_have_different_names_that_spark_accepts(one,
     assert (staging.branch_name(one) == staging.branch_name(other)) is (one == other)
     assert staging.branch_name(one).replace("_", "").isalnum()
     assert staging.branch_name(one).isascii()
-
-
-class Table:
-    """A table with numbers, and runs that write to it."""
-
-    def __init__(self, spark):
-        self.spark = spark
-        self.name = f"glue_catalog.staging.t{uuid.uuid4().hex}"
-        spark.sql(f"CREATE TABLE {self.name} (number int) USING iceberg")
-
-    @property
-    def iceberg(self):
-        return staging.iceberg_table(self.spark, self.name)
-
-    def main(self):
-        snapshot = self.iceberg.currentSnapshot()
-        return snapshot and snapshot.snapshotId()
-
-    def begin(self, run, base=None):
-        staging.start_branch(self.iceberg, run, base)
-
-    def stage(self, run, *numbers, base=None):
-        """A run stages numbers; gives the snapshot."""
-        self.begin(run, base)
-        rows = self.spark.createDataFrame([(number,) for number in numbers], "number int")
-        branch = f"{self.name}.branch_{staging.branch_name(run)}"
-        rows.writeTo(branch).option("snapshot-property.run_id", run).overwrite(F.lit(True))
-        return staging.staged(self.iceberg, run).snapshot_id
-
-    def publish(self, run, audited, base=None):
-        found = staging.check_unmoved(self.iceberg, run, base, audited)
-        staging.publish(self.iceberg, run, found.snapshot_id)
-
-    def release(self, run, *numbers):
-        """A run stages and publishes numbers; gives the snapshot."""
-        base = self.main()
-        snapshot = self.stage(run, *numbers, base=base)
-        self.publish(run, snapshot, base)
-        return snapshot
-
-    def rows(self, reference=""):
-        return sorted(row.number for row in self.spark.table(f"{self.name}{reference}").collect())
 
 
 @pytest.fixture

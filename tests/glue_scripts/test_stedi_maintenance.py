@@ -56,6 +56,7 @@ TABLES = ("small", "partly", "emptied", "never_written")
 before = {{name: content(name) for name in TABLES}}
 
 for tables, hours in (("small", "24"), (",".join([*TABLES, "missing"]), "0")):
+    sys.argv += ["--landing", "s3://{BUCKET}/lake", "--keep_releases", "1"]
     sys.argv += ["--tables", tables, "--snapshot_hours", hours, "--orphan_hours", hours]
     stedi_maintenance.main()
 
@@ -93,7 +94,9 @@ def files(s3, folder):
 
 
 def test_what_is_younger_than_the_hours_stays(maintained):
-    assert maintained[0] == "small: 6 files compacted, 0 snapshots expired, 0 files deleted, 0 orphans deleted"
+    assert maintained[0] == (
+        "small: 6 files compacted, 0 branches and tags dropped, 0 snapshots expired, 0 files deleted, 0 orphans deleted"
+    )
 
 
 def test_a_snapshot_that_was_the_table_s_content_within_the_hours_stays_however_old_it_is(maintained):
@@ -102,12 +105,13 @@ def test_a_snapshot_that_was_the_table_s_content_within_the_hours_stays_however_
 
 def test_all_snapshots_but_the_last_go_with_their_files_and_so_do_orphans(maintained):
     # Nine commits so far: an append, an overwrite, five appends, and the two of the first maintenance.
-    assert maintained[1].startswith("small: 0 files compacted, 8 snapshots expired, ")
-    assert maintained[1].endswith(", 1 orphans deleted")
-    assert maintained[4:6] == [
-        "never_written: 0 files compacted, 0 snapshots expired, 0 files deleted, 0 orphans deleted",
-        "missing: does not exist",
-    ]
+    assert maintained[2].startswith("small: 0 files compacted, 0 branches and tags dropped, 8 snapshots expired, ")
+    assert maintained[2].endswith(", 1 orphans deleted")
+    assert maintained[1] == "missing: does not exist"
+    assert maintained[5] == (
+        "never_written: 0 files compacted, 0 branches and tags dropped, 0 snapshots expired, 0 files deleted, "
+        "0 orphans deleted"
+    )
 
 
 def test_the_rows_stay_as_they_are(maintained):
@@ -131,20 +135,18 @@ def test_no_byte_is_left_of_what_was_removed(maintained, aws):
     assert {key.rpartition(".")[2] for key in found["ann@example.com"]} == {"parquet", "avro"}
 
 
+NEEDED = ["--database", "d", "--tables", "t", "--landing", "l", "--keep_releases", "1", "--snapshot_hours", "1"]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("more", "message"),
     [
-        (["--database", "d", "--tables", "t", "--snapshot_hours", "1"], "required: --orphan_hours"),
-        (
-            ["--database", "d", "--tables", "t", "--snapshot_hours", "-1", "--orphan_hours", "1"],
-            "snapshot_hours is -1.0",
-        ),
-        (
-            ["--database", "d", "--tables", "t", "--snapshot_hours", "nan", "--orphan_hours", "1"],
-            "snapshot_hours is nan",
-        ),
+        ([], "required: --orphan_hours"),
+        (["--orphan_hours", "1", "--snapshot_hours", "-1"], "snapshot_hours is -1.0"),
+        (["--orphan_hours", "1", "--snapshot_hours", "nan"], "snapshot_hours is nan"),
+        (["--orphan_hours", "1", "--keep_releases", "0"], "keep_releases is 0; it must be 1 or more"),
     ],
 )
-def test_arguments_that_are_not_as_they_should_be_are_refused(arguments, message):
+def test_arguments_that_are_not_as_they_should_be_are_refused(more, message):
     with pytest.raises(ValueError, match=message):
-        stedi_maintenance.parse(arguments)
+        stedi_maintenance.parse(NEEDED + more)
