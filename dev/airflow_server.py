@@ -74,8 +74,8 @@ class Airflow:
         """The oldest first."""
         return list(self.ask("dagRuns?order_by=run_after&limit=100")["dag_runs"])
 
-    def trigger(self) -> str:
-        return str(self.ask("dagRuns", {"logical_date": None})["dag_run_id"])
+    def trigger(self, **parameters: Any) -> str:
+        return str(self.ask("dagRuns", {"logical_date": None, "conf": parameters})["dag_run_id"])
 
     def state(self, run: str) -> str:
         return str(self.ask(f"dagRuns/{quote(run)}")["state"])

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +16,7 @@ from dev.generate import generate
 from local_aws.glue.processes import processes
 from stedi.report.page import CHARTS
 from stedi.settings import Settings
+from stedi.tables import WRITTEN_TABLES
 from tests.reference.lakehouse_reference import lakehouse
 
 #: The Glue task that is hurt: the first one.
@@ -91,6 +93,24 @@ def test_a_glue_task_whose_spark_is_killed_is_tried_again_and_succeeds(airflow, 
 
 def test_a_run_with_a_killed_job_leaves_the_rows_that_an_independent_reference_computes(airflow, scheduled, landing):
     assert content(airflow) == expected(landing)
+
+
+def events(airflow, run):
+    """The asset events of a run."""
+    return airflow.ask(f"/assets/events?source_dag_id={DAG}&source_run_id={quote(run, safe='')}")["asset_events"]
+
+
+def test_each_published_table_has_one_event_that_says_what_was_published(airflow, scheduled):
+    run = scheduled["dag_run_id"]
+    found = events(airflow, run)
+    assert sorted(event["name"] for event in found) == sorted(WRITTEN_TABLES)
+    athena = Athena(airflow.aws, Settings().bucket, Settings().database)
+    for event in found:
+        [[snapshot, rows]] = athena.query(
+            f"select snapshot_id, records from releases where run_id = '{run}' and table_name = '{event['name']}'"
+        )
+        assert event["source_task_id"] == "published"
+        assert event["extra"] == {"run_id": run, "snapshot": snapshot, "rows": int(rows)}
 
 
 def test_the_log_of_a_failed_attempt_gives_glues_reason(airflow, scheduled):
@@ -226,12 +246,40 @@ def test_a_task_marked_failed_while_it_runs_stops_its_glue_run_and_its_spark(air
     run, number = scheduled["dag_run_id"], len(airflow.glue_runs(JOB)) + 1
     airflow.clear(run, JOB)
     glue_run = glue_run_at_work(airflow, number)
+    for pid in spark(glue_run):
+        os.kill(pid, signal.SIGSTOP)  # or the job is over before Airflow has heard of it
     airflow.mark_failed(run, JOB)
     wait_for(lambda: airflow.glue_runs(JOB)[-1]["JobRunState"] not in ("RUNNING", "STOPPING"))
     assert [(run["Id"], run["JobRunState"]) for run in airflow.glue_runs(JOB)[number - 1 :]] == [(glue_run, "STOPPED")]
     assert processes(glue_run) == []
     airflow.end(run)
     assert airflow.task(run, JOB)["state"] == "failed"
+
+
+def test_a_run_that_published_nothing_has_no_asset_event(airflow, scheduled, landing):
+    run = airflow.trigger(landing=str(landing / "nothing"))
+    assert airflow.end(run) == "failed"
+    assert events(airflow, run) == []
+
+
+# --- at the same time ---
+
+
+@pytest.mark.exhaustive
+def test_of_runs_that_are_started_at_once_each_begins_when_the_one_before_is_published(
+    airflow, scheduled, landing, due
+):
+    day = (due - timedelta(days=3)).isoformat()
+    by_hand = [airflow.trigger(), airflow.trigger()]
+    airflow.ask("/backfills", {"dag_id": DAG, "max_active_runs": 1, "from_date": day, "to_date": day})
+    [of_backfill] = [run["dag_run_id"] for run in airflow.runs() if run["run_type"] == "backfill"]
+    runs = [*by_hand, of_backfill]
+    assert [airflow.end(run) for run in runs] == ["success"] * 3
+    turns = sorted(
+        (airflow.task(run, "wait_for_turn")["end_date"], airflow.task(run, "published")["end_date"]) for run in runs
+    )
+    assert all(published <= begun for (_, published), (begun, _) in pairwise(turns))
+    assert content(airflow) == expected(landing)
 
 
 # --- of past days ---
@@ -241,7 +289,11 @@ def test_a_task_marked_failed_while_it_runs_stops_its_glue_run_and_its_spark(air
 def test_a_backfill_of_past_days_runs_each_day_after_the_other_and_changes_no_row(airflow, scheduled, landing, due):
     days = {"from_date": (due - timedelta(days=2)).isoformat(), "to_date": (due - timedelta(days=1)).isoformat()}
     backfill = airflow.ask("/backfills", {"dag_id": DAG, "max_active_runs": 1, **days})["id"]
-    runs = [run["dag_run_id"] for run in airflow.runs() if run["run_type"] == "backfill"]
+    runs = [
+        run["dag_run_id"]
+        for run in airflow.runs()
+        if run["run_type"] == "backfill" and run["logical_date"] >= (due - timedelta(days=2)).strftime("%Y-%m-%d")
+    ]
     assert [airflow.end(run) for run in runs] == ["success", "success"]
     wait_for(lambda: airflow.ask(f"/backfills/{backfill}")["completed_at"])
     first, second = (airflow.ask(f"dagRuns/{quote(run)}") for run in runs)

@@ -26,13 +26,13 @@ def ownership(spark, steps, readings, customers):
     )
 
 
-def decided(spark, steps, readings, customers):
+def decided(spark, steps, readings, customers, people=(ADA, BOB, EVE)):
     """{device: (owner, source, instants, covered)}"""
     rows = ownership(spark, steps, readings, customers).collect()
     assert len(rows) == len({row.serialnumber for row in rows})
-    emails = spark.createDataFrame([(email,) for email in (ADA, BOB, EVE, "new@example.com")], "email string")
-    people = {row[0]: row[1] for row in emails.select(person_key("run", "email"), "email").collect()} | {None: None}
-    return {row.serialnumber: (people[row.person], row.source, row.instants, row.covered) for row in rows}
+    emails = spark.createDataFrame([(email,) for email in people], "email string")
+    by_key = {row[0]: row[1] for row in emails.select(person_key("run", "email"), "email").collect()} | {None: None}
+    return {row.serialnumber: (by_key[row.person], row.source, row.instants, row.covered) for row in rows}
 
 
 def steps_at(instants, serialnumber=SERIAL):
@@ -194,16 +194,27 @@ DEVICES = [SERIAL, OTHER_SERIAL, "third", "fourth", "fifth"]
 PRESENCES = st.dictionaries(st.sampled_from(PEOPLE), st.sets(st.integers(0, 11), max_size=12))
 STEPS = st.dictionaries(st.sampled_from(DEVICES), st.sets(st.integers(0, 11), min_size=1, max_size=12), min_size=3)
 CLAIMS = st.sets(st.tuples(st.sampled_from(PEOPLE), st.sampled_from(DEVICES)))
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+#: Several at once, since a query of Spark takes longer than its rows.
+WORLDS = st.lists(st.tuples(STEPS, PRESENCES, CLAIMS), min_size=4, max_size=4)
+FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+NEW = "new@example.com"
 
 
-def decided_for(spark, steps, presences, claims):
-    return decided(
-        spark,
-        [record for device, instants in steps.items() for record in steps_at(instants, device)],
-        [record for user, instants in presences.items() for record in readings_at(instants, user)],
-        [customer(email, serialnumber=device) for email, device in claims],
-    )
+def decided_for(spark, worlds):
+    """What is decided in each world, which shares no person, device or instant with the others."""
+    people = {f"{number}{person}": person for number in range(len(worlds)) for person in (*PEOPLE, NEW)}
+    steps, readings, customers = [], [], []
+    for number, (devices, present, claimed) in enumerate(worlds):
+        at = 1000 * number
+        for device, instants in devices.items():
+            steps += steps_at([at + instant for instant in instants], f"{number}{device}")
+        for user, instants in present.items():
+            readings += readings_at([at + instant for instant in instants], f"{number}{user}")
+        customers += [customer(f"{number}{email}", serialnumber=f"{number}{device}") for email, device in claimed]
+    found = [{} for _ in worlds]
+    for device, (owner, *rest) in decided(spark, steps, readings, customers, people).items():
+        found[int(device[0])][device[1:]] = (owner and people[owner], *rest)
+    return found
 
 
 def by_the_rules(instants, presences, claimants):
@@ -220,37 +231,40 @@ def by_the_rules(instants, presences, claimants):
 
 
 @FEW
-@given(STEPS, PRESENCES, CLAIMS)
-def test_every_device_has_the_one_owner_that_comparing_everything_gives(spark, steps, presences, claims):
-    found = decided_for(spark, steps, presences, claims)
-    assert {device: row[:2] for device, row in found.items()} == {
-        device: by_the_rules(instants, presences, {email for email, claimed in claims if claimed == device})
-        for device, instants in steps.items()
-    }
+@given(WORLDS)
+def test_every_device_has_the_one_owner_that_comparing_everything_gives(spark, worlds):
+    for (steps, present, claimed), found in zip(worlds, decided_for(spark, worlds), strict=True):
+        assert {device: row[:2] for device, row in found.items()} == {
+            device: by_the_rules(instants, present, {email for email, of in claimed if of == device})
+            for device, instants in steps.items()
+        }
 
 
 @FEW
-@given(STEPS, PRESENCES, CLAIMS, st.permutations(PEOPLE))
-def test_who_is_called_what_does_not_matter(spark, steps, presences, claims, others):
+@given(WORLDS, st.permutations(PEOPLE))
+def test_who_is_called_what_does_not_matter(spark, worlds, others):
     other = dict(zip(PEOPLE, others, strict=True)) | {None: None}
-    renamed = decided_for(
-        spark,
-        steps,
-        {other[user]: instants for user, instants in presences.items()},
-        {(other[email], device) for email, device in claims},
-    )
-    assert renamed == {
-        device: (other[owner], *rest) for device, (owner, *rest) in decided_for(spark, steps, presences, claims).items()
-    }
+    renamed = [
+        (
+            steps,
+            {other[user]: instants for user, instants in presences.items()},
+            {(other[email], device) for email, device in claims},
+        )
+        for steps, presences, claims in worlds
+    ]
+    assert decided_for(spark, renamed) == [
+        {device: (other[owner], *rest) for device, (owner, *rest) in found.items()}
+        for found in decided_for(spark, worlds)
+    ]
 
 
 @FEW
-@given(STEPS, PRESENCES, CLAIMS, st.sets(st.integers(0, 11)))
-def test_a_new_person_without_a_claim_takes_no_confirmed_device(spark, steps, presences, claims, instants):
-    before = decided_for(spark, steps, presences, claims)
-    after = decided_for(spark, steps, presences | {"new@example.com": instants}, claims)
-    confirmed = {device for device, row in before.items() if row[1] == "website_confirmed"}
-    assert {device: after[device] for device in confirmed} == {device: before[device] for device in confirmed}
+@given(WORLDS, st.sets(st.integers(0, 11)))
+def test_a_new_person_without_a_claim_takes_no_confirmed_device(spark, worlds, instants):
+    more = [(steps, presences | {NEW: instants}, claims) for steps, presences, claims in worlds]
+    for before, after in zip(decided_for(spark, worlds), decided_for(spark, more), strict=True):
+        confirmed = {device for device, row in before.items() if row[1] == "website_confirmed"}
+        assert {device: after[device] for device in confirmed} == {device: before[device] for device in confirmed}
 
 
 # The public data set
