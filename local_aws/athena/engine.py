@@ -1,7 +1,8 @@
-"""One query's process: DuckDB, which gets its job on stdin, locked down before it sees the query's SQL.
+"""A process for queries, one at a time: DuckDB, locked down before it sees the query's SQL, a new one for each query.
 
-``python -m local_aws.athena.engine`` loads DuckDB and its extensions, reads one job (a line of JSON), runs it, writes
-one line of JSON and ends. It also ends when its stdin closes, so it never outlives the server.
+``python -m local_aws.athena.engine`` loads DuckDB and its extensions, reads a job (a line of JSON), runs it, and writes
+a line of JSON, which says whether the process ``stays`` for another job. It also ends when its stdin closes, so it
+never outlives the server.
 """
 
 import importlib.util
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import duckdb
@@ -25,6 +27,8 @@ from local_aws.athena.quoting import literal, name, text
 from local_aws.athena.text_lines import create_text
 from local_aws.athena.values import UnprintableType, column_info, csv_line, formatter
 
+#: Bytes that a query may read if its process is to stay.
+SMALL = 2**24
 EXTENSIONS = ("icu", "httpfs", "avro", "iceberg")
 
 #: How DuckDB's errors read in Athena.
@@ -166,20 +170,26 @@ def write_arrow(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> d
     return {"types": types, "count": count}
 
 
-def _end_with_server() -> None:
-    sys.stdin.read()
+def _read_until_the_server_ends(jobs: "SimpleQueue[str]") -> None:
+    for line in sys.stdin:
+        jobs.put(line)
     os._exit(1)
 
 
 def main() -> None:
-    connection = connect()
-    line = sys.stdin.readline()
-    if not line:
-        return
-    threading.Thread(target=_end_with_server, daemon=True).start()
-    result = run(connection, json.loads(line))
-    sys.stdout.write(json.dumps(result) + "\n")
-    sys.stdout.flush()
+    jobs: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_read_until_the_server_ends, args=(jobs,), daemon=True).start()
+    stays = True
+    while stays:
+        connection = connect()
+        job = json.loads(jobs.get())
+        result = run(connection, job)
+        # After a large query, a new process is cheaper than to take this one's memory apart.
+        stays = "error" not in result and sum(source["bytes"] for source in job["sources"]) < SMALL
+        sys.stdout.write(json.dumps({**result, "stays": stays}) + "\n")
+        sys.stdout.flush()
+        if stays:
+            connection.close()
     os._exit(0)  # DuckDB's orderly end takes longer than the query
 
 

@@ -1,4 +1,4 @@
-"""The engine's processes: each query has one of its own, and one waits for the next query with DuckDB loaded."""
+"""The engine's processes: each query has one to itself, and some wait for the next ones with DuckDB loaded."""
 
 import asyncio
 import contextlib
@@ -21,22 +21,26 @@ def machine_memory() -> int:
     return min(installed, int(allowed)) if allowed.isdigit() else installed
 
 
+#: A client that asks twice in a row need not wait for DuckDB to load.
+SPARES = 2
+
+
 class Processes:
     """Starts and ends ``local_aws.athena.engine``; on the event loop."""
 
     def __init__(self) -> None:
-        self._spare: asyncio.Task[Process] | None = None
+        self._spares: list[asyncio.Future[Process]] = []
 
     def prepare(self) -> None:
-        """Lets a process load DuckDB already, for the next query."""
-        if self._spare is None:
-            self._spare = asyncio.create_task(_new_process())
+        """Lets processes load DuckDB already, for the next queries."""
+        while len(self._spares) < SPARES:
+            self._spares.append(asyncio.create_task(_new_process()))
 
     async def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """The engine's answer to a job; raises ``QueryFailed`` with its reason. A cancelled call ends the process."""
         process = None
-        if self._spare and self._spare.done():
-            process, self._spare = self._spare.result(), None
+        if self._spares and self._spares[0].done():
+            process = self._spares.pop(0).result()
         if process is None or process.returncode is not None:
             process = await _new_process()
         assert process.stdin and process.stdout
@@ -44,19 +48,26 @@ class Processes:
             process.stdin.write(json.dumps(job).encode() + b"\n")
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
-            self.prepare()
+            if not self._spares:
+                self.prepare()
             line = await process.stdout.readline()
-            await process.wait()
+            if not line:
+                raise QueryFailed("EXCEEDED_LOCAL_MEMORY_LIMIT: the query's process was ended")
+            answer: dict[str, Any] = json.loads(line)
+            if answer.pop("stays") and len(self._spares) < SPARES:
+                spare = asyncio.get_running_loop().create_future()
+                spare.set_result(process)
+                self._spares.append(spare)  # it connects anew while the others work
+                process = None
+            return answer
         finally:
-            await _end(process)
-        if not line:
-            raise QueryFailed("EXCEEDED_LOCAL_MEMORY_LIMIT: the query's process was ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            if process is not None:
+                await _end(process)
+            self.prepare()
 
     async def close(self) -> None:
-        if self._spare:
-            await _end(await self._spare)
+        for spare in self._spares:
+            await _end(await spare)
 
 
 async def _new_process() -> Process:
