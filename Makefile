@@ -76,7 +76,7 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy glue_scripts
 	$(BIN)/mypy dags dev local_aws
-	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report
+	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report include/sql/published.sql
 	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 bench: install

@@ -124,6 +124,9 @@ def report(outcome: Outcome, console: Console) -> None:
     for failure in outcome.failures:
         print_line(console, f"{failure['task_id']} failed: {first_line(failure['reason'])}", style="red")
         print_line(console, f"  log: {failure['log']}")
+    if outcome.failures and outcome.rows:
+        print_line(console, "Nothing was published. What this run has staged:")
+        print_line(console, f'  make query RUN={outcome.run_id} SQL="select * from {next(iter(outcome.rows))} limit 5"')
     rows = [(name, format_count(count)) for name, count in tables.items()]
     print_table(console, ("table", "rows"), rows, right=(False, True))
     for line in _summary_lines(figures, outcome.results.get("upload_landing") or {}):

@@ -52,6 +52,7 @@ def failed(local, monkeypatch, capsys):
         started=time.monotonic() - 12.34,
         spent={"customer_trusted": 9.1, "checks": 2.0},
         run_id="manual",
+        rows={"customer_trusted": 1_200},
         tasks=[
             {"task_id": "customer_trusted", "state": "success", "seconds": 9.1},
             {"task_id": "checks.consent", "state": "failed", "seconds": 1.0},
@@ -69,6 +70,13 @@ def test_the_first_lines_say_whether_the_run_succeeded_and_why_not(failed):
         "Run failed in 12 s; 1 of 2 checks passed.",
         "checks.consent failed: consent: 2 violations",
         "  log: x.log",
+    ]
+
+
+def test_a_run_that_published_nothing_says_how_to_look_at_what_it_has_staged(failed):
+    assert failed[4:6] == [
+        "Nothing was published. What this run has staged:",
+        '  make query RUN=manual SQL="select * from customer_trusted limit 5"',
     ]
 
 
@@ -99,12 +107,12 @@ def test_the_steps_of_a_run_sum_to_its_time():
     }
 
 
-def test_a_table_that_the_run_has_counted_is_not_counted_again(local, monkeypatch, capsys):
+def test_a_table_whose_rows_a_published_run_has_counted_is_not_counted_again(local, monkeypatch, capsys):
     local.mkdir()
     counted = []
     monkeypatch.setattr(summary, "count_rows", lambda tables, _: counted.extend(tables) or dict.fromkeys(tables, 1))
     monkeypatch.setattr(summary, "_figures", lambda _: FIGURES)
-    summary.report(Outcome(run_id="manual", rows={"customer_trusted": 482}), new_console())
+    summary.report(Outcome(run_id="manual", state="success", rows={"customer_trusted": 482}), new_console())
     assert "customer_trusted" not in counted
     assert json.loads((local / "summary.json").read_text())["tables"]["customer_trusted"] == 482
 
