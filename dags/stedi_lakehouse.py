@@ -79,7 +79,7 @@ PARAMS = {
         minimum=0,
         maximum=1,
         title="Most rows lost",
-        description="The share of its rows that a table may lose since the last successful run under the same consent "
+        description="The share of its rows that a table may lose since the last release under the same consent "
         "policy, from 0 to 1. Losing more is a violation; a run with 1 here accepts the loss.",
     ),
 }
@@ -213,7 +213,6 @@ name. Running it again changes nothing unless the landing data changed.
         poke_interval=settings.poll_seconds,
         timeout=12 * 3600,
         execution_timeout=timedelta(hours=13),
-        retries=0,
     )
     landing, code, tables = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket), create_tables()
     jobs = {table: job(table) for table in JOBS}

@@ -92,10 +92,15 @@ def check_unmoved(table: Any, run_id: str, base: int | None, audited: int) -> St
     it was when the run began, nor as this run has published it.
     """
     found = staged(table, run_id)
-    if found is None or found.snapshot_id != audited:
-        now = "nothing" if found is None else f"the snapshot {found.snapshot_id}"
+    if found is None:
         raise NotStagedError(
-            f"{table.name()}: the checks passed on the snapshot {audited}, and {now} is staged. Clear the checks."
+            f"{table.name()}: the checks passed on the snapshot {audited}, which a later run or the maintenance has "
+            "dropped. Trigger a new run."
+        )
+    if found.snapshot_id != audited:
+        raise NotStagedError(
+            f"{table.name()}: the checks passed on the snapshot {audited}, and the snapshot {found.snapshot_id} is "
+            "staged. Clear the checks, with the tasks after them."
         )
     main = _id(table, MAIN)
     if main != base and _of_run(table, MAIN, run_id) is None:
