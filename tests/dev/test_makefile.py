@@ -63,9 +63,16 @@ def test_make_hands_the_options_of_a_run_over(printing_python):
     )
 
 
-def test_make_hands_the_hours_of_a_maintenance_over(printing_python):
-    made = make("maintain", printing_python, "SNAPSHOT_HOURS=0", "ORPHAN_HOURS=48")
-    assert json.loads(made.stdout)[2:] == ["maintain", "--snapshot-hours", "0", "--orphan-hours", "48"]
+def test_make_hands_the_parameters_of_a_maintenance_over(printing_python):
+    made = make("maintain", printing_python, "SNAPSHOT_HOURS=0", "KEEP_RELEASES=3", "ORPHAN_HOURS=48")
+    given = ["--snapshot-hours", "0", "--keep-releases", "3", "--orphan-hours", "48"]
+    assert json.loads(made.stdout)[2:] == ["maintain", *given]
+
+
+def test_make_hands_the_run_over_whose_tables_a_query_reads(printing_python):
+    made = make("query", printing_python, "SQL=select 1", "AT=manual__2026-01-02T03:04:05+00:00")
+    given = ["--run", "", "--at", "manual__2026-01-02T03:04:05+00:00"]
+    assert json.loads(made.stdout)[2:] == ["query", "--format", "", *given, "--", "select 1"]
 
 
 def test_make_hands_the_scales_of_a_benchmark_over(printing_python):
