@@ -153,6 +153,8 @@ def _released(tables: set[str], run: str) -> dict[str, str]:
                 gone.add(str(table))
     if not released:
         raise CommandError(f'AT is {run!r}; no such run was released: see make query SQL="select * from releases"')
+    if missing := sorted(tables - set(released)):
+        raise CommandError(f"AT is {run!r}; that release has no {', '.join(missing)}")
     if gone:
         raise CommandError(f"AT is {run!r}; that release is gone: the maintenance has deleted it")
     return released

@@ -124,7 +124,10 @@ def report(outcome: Outcome, console: Console) -> None:
     for failure in outcome.failures:
         print_line(console, f"{failure['task_id']} failed: {first_line(failure['reason'])}", style="red")
         print_line(console, f"  log: {failure['log']}")
-    if outcome.failures and outcome.rows:
+    publishing = next((task["state"] for task in outcome.tasks if task["task_id"] == "publish"), None)
+    if publishing == "failed":
+        print_line(console, "Publishing may have ended half-way; clear the task publish, or run again.")
+    elif outcome.failures and outcome.rows and publishing != "success":
         print_line(console, "Nothing was published. What this run has staged:")
         print_line(console, f'  make query RUN={outcome.run_id} SQL="select * from {next(iter(outcome.rows))} limit 5"')
     rows = [(name, format_count(count)) for name, count in tables.items()]

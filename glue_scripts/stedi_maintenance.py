@@ -73,12 +73,14 @@ def compact(spark: SparkSession, table: str) -> int:
 def check_released(table: Any, release: Row) -> None:
     """Raises ``MainMovedError`` unless the content of a table (a Java Iceberg table) is the release's."""
     snapshot = table.currentSnapshot()
-    # The commits of an earlier maintenance have no run's id.
-    while snapshot is not None and snapshot.snapshotId() != release["snapshot_id"]:
-        if snapshot.summary().get("run_id") is not None or snapshot.parentId() is None:
+    while snapshot is None or snapshot.snapshotId() != release["snapshot_id"]:
+        # The commits of an earlier maintenance change no row.
+        changes = {"added-records", "deleted-records"} if snapshot is None or snapshot.operation() != "replace" else ()
+        if snapshot is None or snapshot.parentId() is None or any(snapshot.summary().get(key) for key in changes):
             raise MainMovedError(
-                f"{table.name()} is not what the last release has, {release['run_id']}: the publishing of a later run "
-                "has ended half-way. Clear its task publish, or trigger a new run; then start this again."
+                f"{table.name()} is not what the last release has, {release['run_id']}: somebody has changed it, or "
+                "the publishing of a later run has ended half-way. Clear its task publish, or trigger a new run; then "
+                "start this again."
             )
         snapshot = table.snapshot(snapshot.parentId())
 

@@ -17,7 +17,7 @@ from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
 
 #: Errors of the jobs that another attempt would meet again.
-FINAL_ERRORS = ("TooManyRejectedError", "MainMovedError")
+FINAL_ERRORS = ("TooManyRejectedError", "MainMovedError", "NotStagedError")
 #: Seconds between two looks at what a running job has printed.
 OUTPUT_SECONDS = 2
 

@@ -16,7 +16,7 @@ class PublishedSensor(AthenaQualitySensor):
             for asset in self.outlets:
                 context["outlet_events"][asset].extra = {
                     "run_id": context["run_id"],
-                    "snapshot": figures[f"{asset.name}_snapshot"],
+                    "snapshot": str(figures[f"{asset.name}_snapshot"]),
                     "rows": figures[f"{asset.name}_rows"],
                 }
         return found

@@ -87,6 +87,7 @@ class AthenaQualitySensor(BaseSensorOperator):
                 self.log.info("%s: this run has not staged %s yet", check, ", ".join(missing))
                 return PokeReturnValue(is_done=False)
             self.query = _STAGED.sub(lambda found: f"for version as of {snapshots[found[1]]}", self._check)
+            self.log.info("%s", self.query)  # the UI cuts off a long one
             execution_id = queries.start(self.query)
             columns, rows = queries.wait_for_result(check, execution_id)
         figures = _only_row(check, columns, rows)

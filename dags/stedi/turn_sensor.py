@@ -22,7 +22,7 @@ class TurnSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         ti, run_id = context["ti"], context["run_id"]
-        busy = [run for dag in self.turns for run in self._having_their_turn(ti, dag) if run != run_id]
+        busy = [run for dag in self.turns for run in self._having_their_turn(ti, dag)]
         if busy:
             self.log.info("%s waits for %s", run_id, ", ".join(busy))
         return not busy

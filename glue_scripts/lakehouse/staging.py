@@ -106,7 +106,7 @@ def check_unmoved(table: Any, run_id: str, base: int | None, audited: int) -> St
     if main != base and _of_run(table, MAIN, run_id) is None:
         raise MainMovedError(
             f"{table.name()} has the snapshot {main}, which this run did not write; when the run began it had {base}. "
-            "Nothing was published. Trigger a new run."
+            "This attempt published nothing. Trigger a new run."
         )
     return found
 
