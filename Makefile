@@ -6,8 +6,8 @@
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
-VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS KEEP_RELEASES ORPHAN_HOURS SQL FORMAT RUN AT FILE POSITION \
-  SOURCE UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE HOURS \
+VARIABLES := LANDING CONSENT_POLICY MAX_REJECTED MAX_LOST KEEP SNAPSHOT_HOURS KEEP_RELEASES ORPHAN_HOURS SQL FORMAT \
+  RUN AT FILE POSITION SOURCE UI_PORT OUT CUSTOMERS SEED SHARED_SERIALS DAMAGE HOURS \
   SCALES ALL
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)

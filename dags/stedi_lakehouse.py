@@ -5,6 +5,7 @@ docs/aws.md lists the permissions that it needs on AWS.
 
 import re
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ name. Running it again changes nothing unless the landing data changed.
             "landing": LANDING_TABLES,
             "jobs": JOBS,
             "written": WRITTEN_TABLES,
-            "staged": lambda table: staged(settings.database, table),
+            "staged": partial(staged, settings.database),
         },
         "audited": audited,
         "code_hash": code_hash,
@@ -156,8 +157,8 @@ name. Running it again changes nothing unless the landing data changed.
         """Table -> the snapshot that readers see when this run begins to write; None in a new table."""
         with AthenaQueries.of(settings) as queries:
             sql = current_snapshots(settings.database, WRITTEN_TABLES)
-            _, rows = queries.wait_for_result("base_snapshots", queries.start(sql))
-        return dict.fromkeys(WRITTEN_TABLES) | {row["table_name"]: row["snapshot_id"] for row in rows}
+            found = {row["table_name"]: row["snapshot_id"] for row in queries.ask("base_snapshots", sql)}
+        return dict.fromkeys(WRITTEN_TABLES) | found
 
     @task
     def delete_old_handovers(**context: Any) -> list[str]:

@@ -66,6 +66,10 @@ class AthenaQueries:
         header = rows[0] if rows else []  # DDL has no rows
         return header, [dict(zip(header, row, strict=True)) for row in rows[1:]]
 
+    def ask(self, name: str, sql: str) -> list[Row]:
+        """The rows of a query's answer; raises AirflowException as ``wait_for_result`` does."""
+        return self.wait_for_result(name, self.start(sql))[1]
+
     def stop(self) -> None:
         """Stops the queries that still run. For ``on_kill`` too: Airflow calls it, and leaves no context."""
         while self._running:

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.glue import JOB_RUN_TERMINAL_STATES, GlueJobOperator
-from airflow.sdk import Asset, Context, task
+from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from stedi.glue_code import upload_code
@@ -67,7 +67,7 @@ class _Hook(GlueJobHook):
 
 class LakehouseGlueJob(GlueJobOperator):
     """A GlueJobOperator that logs the job's output without noise, takes over a run that an earlier attempt lost, and
-    is not tried again when the job has rejected too many records."""
+    is not tried again after one of the ``FINAL_ERRORS``."""
 
     aws_hook_class = _Hook
 
@@ -108,9 +108,7 @@ def log_glue_reason(context: Context) -> None:
         logging.getLogger(__name__).error("Glue job %s, run %s: %s", task.job_name, run_id, reason)
 
 
-def glue_job(
-    settings: Settings, name: str, description: str, script_args: dict[str, str], outlets: list[Asset] | None = None
-) -> LakehouseGlueJob:
+def glue_job(settings: Settings, name: str, description: str, script_args: dict[str, str]) -> LakehouseGlueJob:
     """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
 
     ``script_args`` are the script's own arguments (templated); ``--run_id`` and ``--database`` come by themselves.
@@ -155,5 +153,4 @@ def glue_job(
         execution_timeout=timedelta(minutes=70),
         on_failure_callback=log_glue_reason,
         on_retry_callback=log_glue_reason,
-        outlets=outlets,
     )

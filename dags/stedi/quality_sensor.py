@@ -113,8 +113,7 @@ class AthenaQualitySensor(BaseSensorOperator):
 
     def _staged(self, queries: AthenaQueries, tables: list[str], run_id: str) -> Snapshots:
         sql = staged_snapshots(self.database, tables, run_id)
-        _, rows = queries.wait_for_result("staged snapshots", queries.start(sql))
-        return {row["table_name"]: row["snapshot_id"] for row in rows}
+        return {row["table_name"]: row["snapshot_id"] for row in queries.ask("staged snapshots", sql)}
 
     def on_kill(self) -> None:
         self._queries.stop()

@@ -80,7 +80,7 @@ def create(tables: Iterable[Table], glue: Any, settings: Settings) -> list[str]:
     with AthenaQueries.of(settings, database="default") as athena:
         comment = "STEDI step trainer: landing, trusted and curated tables"
         database = f"CREATE DATABASE IF NOT EXISTS {settings.database} COMMENT '{comment}'"
-        athena.wait_for_result("create the database", athena.start(database))
+        athena.ask("create the database", database)
         ddl = statements(tables, existing_columns(glue, settings.database), settings)
         # All at once: no statement depends on another.
         executions = {name: athena.start(sql) for name, sql in ddl.items()}

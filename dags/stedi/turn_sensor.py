@@ -29,8 +29,9 @@ class TurnSensor(BaseSensorOperator):
 
     def _having_their_turn(self, ti: Any, dag_id: str) -> list[str]:
         first, last = self.turns[dag_id]
-        if ti.get_dr_count(dag_id=dag_id, states=["running"]) == 0:
-            return []
+        this_run = 1 if dag_id == self.dag_id else 0
+        if ti.get_dr_count(dag_id=dag_id, states=["running"]) <= this_run:
+            return []  # without a look at the tasks of all runs that there ever were
         states = ti.get_task_states(dag_id=dag_id, task_ids=[first, last])
         begun = [run for run, tasks in states.items() if tasks.get(first) == "success" != tasks.get(last)]
         # Among them are all runs that once failed.

@@ -10,7 +10,7 @@ def unreadable_files(settings: Settings) -> dict[str, list[str]]:
     reasons = ", ".join(f"'{reason}'" for reason in UNREADABLE)
     sql = f"SELECT DISTINCT source, file FROM {settings.database}.landing_quarantine WHERE reason IN ({reasons})"
     with AthenaQueries.of(settings) as athena:
-        _, rows = athena.wait_for_result("unreadable files", athena.start(sql))
+        rows = athena.ask("unreadable files", sql)
     found: dict[str, list[str]] = {table: [] for table in LANDING_TABLES}
     for row in rows:
         found[row["source"]].append(f"s3://{settings.bucket}/{row['source']}/{row['file']}")

@@ -14,8 +14,8 @@ class MissingHandoverError(RuntimeError):
 
 
 class NotStagedError(RuntimeError):
-    """This run has not written a table that a job needs."""
+    """A table that a job needs was not staged by this run, or its staged snapshot is not the one that was checked."""
 
 
 class MainMovedError(RuntimeError):
-    """Something else has changed a table since this run began; another attempt would find the same."""
+    """A table is neither as it was before nor as this run, or the last release, has left it."""

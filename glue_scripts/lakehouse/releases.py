@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from lakehouse.landing import exists
 from lakehouse.tables import TABLES
 
 FOLDER = TABLES["releases"].folder
@@ -23,8 +24,7 @@ def write_release(spark: Any, lake: str, name: str, rows: Iterable[Row]) -> None
 
 def read_releases(spark: Any, lake: str) -> list[list[Row]]:
     """The rows of each release, the latest release first."""
-    path = spark._jvm.org.apache.hadoop.fs.Path(f"{lake}/{FOLDER}")
-    if not path.getFileSystem(spark._jsc.hadoopConfiguration()).exists(path):
+    if not exists(spark, f"{lake}/{FOLDER}"):
         return []
     schema = ", ".join(f"{column.name} {column.sql_type}" for column in TABLES["releases"].columns)
     releases: dict[tuple[int, str], list[Row]] = {}

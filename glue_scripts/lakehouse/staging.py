@@ -30,12 +30,12 @@ def _suffix(run_id: str) -> str:
 
 
 def is_branch(reference: str) -> bool:
-    """Whether a run has made a branch or tag to stage a table."""
+    """Whether a reference is the branch of a run."""
     return reference.startswith(_BRANCH)
 
 
 def is_tag(reference: str) -> bool:
-    """Whether a branch or tag keeps a release."""
+    """Whether a reference is the tag of a release."""
     return reference.startswith(_TAG)
 
 
@@ -52,10 +52,10 @@ def iceberg_table(spark: Any, name: str) -> Any:
 
 
 def start_branch(table: Any, run_id: str, base: int | None) -> None:
-    """Lets the run's branch begin at ``base``, the table's content when the run began, also if an attempt before this
-    one has written to it. The branches of earlier runs end.
+    """Starts the run's branch, over what an earlier attempt has written to it, and drops the branches of earlier runs.
 
-    base: a snapshot, None in a table that had none. What this run has published itself takes its place.
+    base: the snapshot to start from, which was the table's content when the run began; None in a table that had none.
+    If this run has published the table already, its branch starts from that instead.
     """
     branch, change = branch_name(run_id), table.manageSnapshots()
     if _of_run(table, MAIN, run_id) is not None:
