@@ -71,8 +71,8 @@ PARAMS = {
         minimum=0,
         maximum=1,
         title="Most rejected records",
-        description="The share of a landing table's records that may be rejected, from 0 to 1. Above it the job stops "
-        "before its table changes; landing_quarantine says which records, and why.",
+        description="The share of a landing table's records that may be rejected, from 0 to 1. Above it the job fails "
+        "and nothing is published; landing_quarantine says which records, and why.",
     ),
     "max_lost": Param(
         0.2,

@@ -23,9 +23,9 @@ PARAMS = {
         minimum=0,
         maximum=YEAR,
         title="Hours to keep snapshots",
-        description="The content of a table can be read for this long after it was replaced, and is deleted at the "
-        "next maintenance after that. 0 carries out a withdrawal at once: a query or job that is reading a replaced "
-        "content may then fail, since its files go.",
+        description="The content of a table can be read for this long after it was replaced. The next maintenance "
+        "after that deletes it, unless it is one of the releases to keep. 0 carries out a withdrawal at once: a query "
+        "or job that is reading a replaced content may then fail, since its files go.",
     ),
     "keep_releases": Param(
         2,

@@ -182,8 +182,8 @@ class Job:
         rows = self.spark.sql(f"SELECT inline(from_json(?, 'array<struct<{schema}>>'))", args=[json.dumps(records)])
         of_this_run = (F.col("run_id") == self.run_id) & (F.col("job") == self.table_name)
         write = self._write(rows, self._catalog_name(table))
-        # One task needs no shuffle. Not overwritePartitions: if there is nothing to count now, it would leave the rows of
-        # an earlier attempt.
+        # One task needs no shuffle. Not overwritePartitions, which leaves the rows of an earlier attempt if there is
+        # nothing to count now.
         write.option("distribution-mode", "none").overwrite(of_this_run)
 
     def _write(self, rows: DataFrame, name: str) -> DataFrameWriterV2:
