@@ -92,7 +92,7 @@ class SlowRun:
         return json.loads(self.lock.read_text())[1][0]
 
     def wait_for(self, condition):
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 900
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -196,7 +196,7 @@ class Lake:
 
     def wait(self, job: str, run_id: str) -> dict:
         """The run, once it ended."""
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1200
         while True:
             # While the local AWS is down, there is nothing to know.
             with contextlib.suppress(Exception):

@@ -45,7 +45,7 @@ def test_a_full_disk_under_the_local_aws_loses_nothing_and_the_retry_ends_green_
     with Readers(lake, job) as readers:
         with at(lake, writing(job), disk.fill) as came:
             run_id = lake.start(job)
-            assert came.wait(90)
+            assert came.wait(300)
             while processes(run_id):
                 time.sleep(0.1)
         assert set(readers.look().values()) <= {"old", "new"}

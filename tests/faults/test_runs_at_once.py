@@ -12,7 +12,7 @@ def test_of_two_runs_at_once_one_is_there_wholly_or_fails_clearly(lake):
     first, second = lake.first[table], lake.after[table]
     contents = {run: lake.content(table, state, run=run) for run, state in (("first", first), ("second", second))}
     lake.put_back(lake.empty)
-    both, commit = Barrier(2, timeout=60), before_commit(table)
+    both, commit = Barrier(2, timeout=300), before_commit(table)
 
     def together(request: Request) -> None:
         # Both write on top of the same table: neither waits for the other, until the last moment.

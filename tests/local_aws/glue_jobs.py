@@ -55,7 +55,7 @@ class Jobs:
     def get(self, name: str, run_id: str) -> dict:
         return self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
 
-    def wait(self, name: str, run_id: str, until: Callable[[dict], bool] | None = None, seconds: float = 90) -> dict:
+    def wait(self, name: str, run_id: str, until: Callable[[dict], bool] | None = None, seconds: float = 300) -> dict:
         """The run once ``until`` holds; by default, once it ended."""
         until = until or (lambda run: run["JobRunState"] not in ("STARTING", "RUNNING", "STOPPING"))
         deadline = time.monotonic() + seconds
