@@ -55,15 +55,11 @@ def start_branch(table: Any, run_id: str, base: int | None) -> None:
     """Starts the run's branch, over what an earlier attempt has written to it, and drops the branches of earlier runs.
 
     base: the snapshot to start from, which was the table's content when the run began; None in a table that had none.
-    If this run has published the table already, its branch starts from that instead.
+    If this run has published the table already, its branch starts from that instead. Raises ``MainMovedError`` if the
+    table's content is neither.
     """
-    branch, change = branch_name(run_id), table.manageSnapshots()
-    if _of_run(table, MAIN, run_id) is not None:
-        base = _id(table, MAIN)
-    if base is not None and table.snapshot(base) is None:
-        raise MainMovedError(
-            f"{table.name()} had the snapshot {base} when this run began, and it was deleted since. Trigger a new run."
-        )
+    _check_main(table, run_id, base)
+    branch, change, base = branch_name(run_id), table.manageSnapshots(), _id(table, MAIN)
     exists = _id(table, branch) is not None
     if base is None:
         if not exists:
@@ -102,13 +98,18 @@ def check_unmoved(table: Any, run_id: str, base: int | None, audited: int) -> St
             f"{table.name()}: the checks passed on the snapshot {audited}, and the snapshot {found.snapshot_id} is "
             "staged. Clear the checks, with the tasks after them."
         )
+    _check_main(table, run_id, base)
+    return found
+
+
+def _check_main(table: Any, run_id: str, base: int | None) -> None:
+    """Raises ``MainMovedError`` if a table is neither as it was when the run began, nor as the run has published it."""
     main = _id(table, MAIN)
     if main != base and _of_run(table, MAIN, run_id) is None:
         raise MainMovedError(
             f"{table.name()} has the snapshot {main}, which this run did not write; when the run began it had {base}. "
             "This attempt published nothing. Trigger a new run."
         )
-    return found
 
 
 def publish(table: Any, run_id: str, snapshot_id: int) -> None:

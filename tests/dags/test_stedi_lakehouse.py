@@ -111,8 +111,9 @@ def test_nothing_is_published_before_every_check_has_passed(dag):
     assert publish.trigger_rule == "all_success"
 
 
-def test_the_run_ends_with_the_report_and_with_what_athena_shows(dag):
-    assert {task.task_id for task in dag.leaves} == {"publish_report", "published"}
+def test_a_run_ends_when_athena_shows_what_it_has_published_and_reported(dag):
+    assert [task.task_id for task in dag.leaves] == ["published"]
+    assert dag.get_task("published").upstream_task_ids == {"publish", "publish_report"}
     assert dag.get_task("published").trigger_rule == "all_success"
 
 
@@ -158,6 +159,12 @@ def test_every_job_and_every_check_says_in_the_ui_what_it_is_for(dag):
 
 def test_every_task_has_a_timeout(dag):
     assert [task.task_id for task in dag.tasks if task.execution_timeout is None] == []
+
+
+def test_a_check_reads_the_tables_as_its_run_has_staged_them(dag, rendered):
+    published = re.compile(rf"\bstedi\.({'|'.join(WRITTEN_TABLES)})\b(?! for version as of :\1\b)")
+    for check in checks_of(dag):
+        assert published.findall(rendered(check.task_id).query) == [], check.task_id
 
 
 def test_no_check_can_hide_a_violation(dag):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from athena_client import Athena
 
-from local_aws.settings import LocalAws, free_port
+from local_aws.settings import LocalAws, free_port, jars_directory
 from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,18 +23,20 @@ class Lake:
 
     root: Path
     port: int
+    #: The checkout whose commands they are.
+    project: Path = PROJECT
 
     @property
     def environment(self) -> dict[str, str]:
         # A job on so few records is over before Java's second compiler pays.
         java = "-XX:TieredStopAtLevel=1"
         own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port)}
-        return os.environ | own | {"LOCAL_AWS_JAVA_OPTIONS": java}
+        return os.environ | own | {"LOCAL_AWS_JAVA_OPTIONS": java, "LOCAL_AWS_JARS": str(jars_directory())}
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "-m", "dev", *arguments],
-            cwd=PROJECT,
+            cwd=self.project,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -85,6 +85,10 @@ def test_nothing_is_published_but_what_the_checks_have_read(table):
         table.publish("first", audited)
 
 
-def test_a_base_that_was_deleted_is_an_error_that_says_what_to_do(table):
-    with pytest.raises(MainMovedError, match=r"had the snapshot 12345678901 .*Trigger a new run"):
-        table.begin("first", 12345678901)
+def test_a_run_does_not_begin_to_write_over_what_was_published_since_and_the_error_says_what_to_do(table):
+    base = table.release("first", 1)
+    later = table.release("second", 2)
+    table.stage("third", 3, base=later)
+    with pytest.raises(MainMovedError, match=rf"has the snapshot {later}, .*it had {base}.*Trigger a new run"):
+        table.begin("first", base)
+    assert staging.staged(table.iceberg, "third").rows == 1

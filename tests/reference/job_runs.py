@@ -11,7 +11,7 @@ from unittest.mock import patch
 from jinja2 import Template
 from pyspark.sql import SparkSession
 
-from lakehouse.staging import branch_name
+from lakehouse import staging
 from lakehouse.tables import JOBS, SOURCES, TABLES, WRITTEN_TABLES
 from stedi.settings import PROJECT
 from tests.reference.lakehouse_reference import COLUMNS
@@ -56,6 +56,23 @@ def content(spark: SparkSession) -> dict[str, Counter]:
     }
 
 
+def publish(spark: SparkSession) -> None:
+    """Makes what the run has staged the content of the tables, as the job ``publish`` does."""
+    for table in WRITTEN_TABLES:
+        iceberg = staging.iceberg_table(spark, f"glue_catalog.{DATABASE}.{table}")
+        staging.publish(iceberg, "run", staging.staged(iceberg, "run").snapshot_id)
+
+
+def published(spark: SparkSession) -> dict[str, Counter]:
+    """The same for what readers of the tables see."""
+    names = {table: f"glue_catalog.{DATABASE}.{table}" for table in WRITTEN_TABLES}
+    return {
+        table: Counter(map(tuple, spark.table(name).select(*COLUMNS[table]).collect())) for table, name in names.items()
+    }
+
+
 def _name(table: str) -> str:
     """Where a run's content of a table is: on its branch, if the table is staged."""
-    return f"glue_catalog.{DATABASE}.{table}" + (f".branch_{branch_name('run')}" if table in WRITTEN_TABLES else "")
+    return f"glue_catalog.{DATABASE}.{table}" + (
+        f".branch_{staging.branch_name('run')}" if table in WRITTEN_TABLES else ""
+    )

@@ -19,7 +19,7 @@ from dev.generate_records import Draws, record
 from lakehouse.errors import TooManyRejectedError
 from lakehouse.tables import WRITTEN_TABLES
 from tests.reference.deliveries import deliveries, write
-from tests.reference.job_runs import content, create_tables, run_jobs
+from tests.reference.job_runs import content, create_tables, publish, published, run_jobs
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 
 EXAMPLES = int(os.environ.get("STEDI_EXAMPLES", "4"))
@@ -131,15 +131,18 @@ def test_a_permutation_of_people_permutes_the_result(hard, run, copy):
     assert permuted(found, unchanged) == permuted(hard[1], renamed)
 
 
-def test_too_many_rejected_records_stop_the_run_and_no_table_changes(run, spark, tmp_path):
-    before = content(spark)
+def test_too_many_rejected_records_of_the_last_source_stop_the_run_and_no_published_table_changes(
+    hard, run, spark, tmp_path
+):
+    run(hard[0])
+    publish(spark)
+    before = published(spark)
     generate(tmp_path, 5, 6)
-    with next((tmp_path / "accelerometer").glob("*.json")).open("a") as file:
+    with next((tmp_path / "step_trainer").glob("*.json")).open("a") as file:
         file.write("broken\n" * 60)
-    with pytest.raises(TooManyRejectedError, match=r"^accelerometer_landing: 60 of .*stedi\.landing_quarantine"):
+    with pytest.raises(TooManyRejectedError, match=r"^step_trainer_landing: 60 of .*stedi\.landing_quarantine"):
         run(tmp_path, max_rejected=0.05)
     after = content(spark)
-    # The job before it was not concerned; it comes again with the next run.
-    del before["customer_trusted"], after["customer_trusted"]
-    assert trusted(after) == trusted(before)
-    assert {row[:2] for row in after["landing_quarantine"] if row[0] == "accelerometer_landing"} != set()
+    assert after["customers_curated"] != hard[1]["customers_curated"]  # the jobs before have staged theirs
+    assert published(spark) == before == trusted(hard[1])
+    assert [row for row in after["landing_quarantine"] if row[0] == "step_trainer_landing"]
