@@ -146,8 +146,6 @@ def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airf
     own = {
         "STEDI_LOCAL": str(root),
         "LOCAL_AWS_PORT": str(airflow.aws.port),
-        # A job on so few records is over before Java's second compiler pays.
-        "LOCAL_AWS_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
         "STEDI_RETRY_SECONDS": "1",
     }
     root.mkdir(parents=True, exist_ok=True)

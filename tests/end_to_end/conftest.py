@@ -28,10 +28,8 @@ class Lake:
 
     @property
     def environment(self) -> dict[str, str]:
-        # A job on so few records is over before Java's second compiler pays.
-        java = "-XX:TieredStopAtLevel=1"
         own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port)}
-        return os.environ | own | {"LOCAL_AWS_JAVA_OPTIONS": java, "LOCAL_AWS_JARS": str(jars_directory())}
+        return os.environ | own | {"LOCAL_AWS_JARS": str(jars_directory())}
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(

@@ -167,8 +167,6 @@ class Lake:
             f"{catalog}.s3.endpoint": self.proxy.endpoint,
             f"{catalog}.glue.endpoint": self.proxy.endpoint,
             "spark.hadoop.fs.s3a.endpoint": self.proxy.endpoint,
-            # A job on so few records is over before Java's second compiler pays.
-            "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         }
         arguments = {
             "--datalake-formats": "iceberg",
