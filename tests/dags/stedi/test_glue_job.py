@@ -108,7 +108,7 @@ def test_a_killed_task_stops_its_job_run(attempt, aws):
 @pytest.mark.parametrize(
     ("error", "expected"), [("TooManyRejectedError", AirflowFailException), ("OutOfMemoryError", AirflowException)]
 )
-def test_a_failed_job_run_gives_glues_reason_and_some_are_not_tried_again(attempt, error, expected):
+def test_a_failed_job_run_gives_glues_reason_and_after_a_final_error_is_not_tried_again(attempt, error, expected):
     with pytest.raises(AirflowException) as raised:
         attempt(then=f"class {error}(ValueError): pass\nraise {error}('customer_landing: 9 of 10 records')").execute()
     assert type(raised.value) is expected
