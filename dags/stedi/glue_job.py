@@ -61,6 +61,8 @@ class LakehouseGlueJob(GlueJobOperator):
         if state != "SUCCEEDED":
             run = self.hook.conn.get_job_run(JobName=self.job_name, RunId=run_id)["JobRun"]
             reason = run.get("ErrorMessage") or f"The run {run_id} of the Glue job {self.job_name} is {state}"
+            # The exception has it too, but where Airflow's UI shows it folded up.
+            self.log.error("%s", reason)
             final = any(error in reason for error in FINAL_ERRORS)
             raise AirflowFailException(reason) if final else AirflowException(reason)
         return run_id

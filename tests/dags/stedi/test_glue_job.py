@@ -108,10 +108,14 @@ def test_a_killed_task_stops_its_job_run(attempt, aws):
 @pytest.mark.parametrize(
     ("error", "expected"), [("TooManyRejectedError", AirflowFailException), ("OutOfMemoryError", AirflowException)]
 )
-def test_a_failed_job_run_gives_glues_reason_and_after_a_final_error_is_not_tried_again(attempt, error, expected):
+def test_a_failed_job_run_gives_glues_reason_and_after_a_final_error_is_not_tried_again(
+    attempt, capsys, error, expected
+):
     with pytest.raises(AirflowException) as raised:
-        attempt(then=f"class {error}(ValueError): pass\nraise {error}('customer_landing: 9 of 10 records')").execute()
+        one = attempt(then=f"class {error}(ValueError): pass\nraise {error}('customer_landing: 9 of 10 records')")
+        one.execute()
     assert type(raised.value) is expected
+    assert one.log(capsys.readouterr().out)[-1] == str(raised.value)
     assert str(raised.value).endswith(f"{error}: customer_landing: 9 of 10 records")
 
 
