@@ -27,6 +27,11 @@ class Release:
     boto3: str
     constraints: str
 
+    @property
+    def packages(self):
+        versions = (("apache-airflow", self.airflow), ("apache-airflow-providers-amazon", self.amazon))
+        return [f"{name}=={version}" for name, version in (*versions, ("boto3", self.boto3))]
+
 
 #: The oldest and the newest, from MWAA's images (aws/amazon-mwaa-docker-images, images/airflow/*/etc).
 RELEASES = (Release("3.2.1", "9.25.0", "1.42.84", "2026-04-22"), Release("3.3.1", "9.34.0", "1.43.56", "2026-08-13"))
@@ -74,9 +79,8 @@ def install(tmp_path_factory):
     def install(release, requirements):
         python = tmp_path_factory.mktemp("mwaa") / "bin" / "python"
         run(UV, "venv", "--no-python-downloads", "--python", python_of_mwaa(), python.parents[1])
-        pip = (UV, "pip", "install", "--python", python)
-        airflow = f"apache-airflow=={release.airflow}", f"apache-airflow-providers-amazon=={release.amazon}"
-        run(*pip, "--exclude-newer", release.constraints, *airflow, f"boto3=={release.boto3}", "-r", requirements)
+        constrained = (UV, "pip", "install", "--python", python, "--exclude-newer", release.constraints)
+        run(*constrained, *release.packages, "-r", requirements)
         return python
 
     return install
@@ -117,7 +121,7 @@ def test_the_lakehouse_runs_green(release, mwaa, built, aws, tmp_path):
 
 def test_the_tests_of_the_dags_pass(release, install, built, aws, tmp_path):
     python = install(release, built / "requirements.txt")
-    run(UV, "pip", "install", "--python", python, *OF_THE_TESTS)
+    run(UV, "pip", "install", "--python", python, *release.packages, *OF_THE_TESTS)
     own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TESTS_LOCAL_AWS": f"{aws.port}:{aws.state}"}
     summary = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/dags", cwd=PROJECT, env=own)
     assert " passed" in summary.splitlines()[-1]
