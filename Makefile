@@ -2,7 +2,7 @@
 # Needs make and Python 3.11; everything else goes to .venv and .local, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run maintain query rejected ui drop-tables test bench generate screenshots stop clean
+.PHONY: help install run maintain query rejected ui drop-tables test bench package generate screenshots stop clean
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
@@ -41,6 +41,8 @@ help:
 	@echo 'make test        check format and lint, and run all tests'
 	@echo 'make bench       measure the pipeline beside bare scripts, at several sizes of the data; takes about an hour'
 	@echo '                   SCALES="1 30 100 30h"  DOCS=1        some sizes only; write docs/benchmark.md too'
+	@echo "make package     build what MWAA and Airflow's Helm chart take, in .local/package:"
+	@echo '                   make package STEDI_BUCKET=… STEDI_GLUE_ROLE_ARN=…'
 	@echo 'make generate    write synthetic landing data:  make generate OUT=dir CUSTOMERS=100 SEED=1'
 	@echo '                   SHARED_SERIALS=30  DAMAGE=0.01       with shared serial numbers, damaged records'
 	@echo '                   HOURS=1                              everybody walks within so many hours'
@@ -81,6 +83,9 @@ test: install
 
 bench: install
 	$(DEV) bench --scales "$$SCALES" $(if $(DOCS),--docs)
+
+package: .venv/installed
+	$(DEV) package
 
 generate: .venv/installed
 	@$(PYTHON) -m dev.generate --out "$${OUT:?say where to: OUT=dir}" --customers "$${CUSTOMERS:-100}" --seed "$${SEED:-1}" \

@@ -8,7 +8,7 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev.settings import CommandError, local_aws, local_root
+from dev.settings import CommandError, display_path, local_aws, local_root
 from local_aws.service import ServiceError
 
 #: The parameters of the DAGs that a command hands over; the DAG itself says which values it accepts.
@@ -104,6 +104,14 @@ def bench(arguments: argparse.Namespace) -> int:
     return bench(arguments.scales, rounds=arguments.rounds, docs=arguments.docs)
 
 
+def package(_: argparse.Namespace) -> int:
+    """Builds what MWAA and Airflow's Helm chart take."""
+    from dev.package import build
+
+    print(f"Built {display_path(build())}")
+    return 0
+
+
 def stop(_: argparse.Namespace | None = None) -> int:
     """Ends a run, the UI, a benchmark and the local AWS, those that there are."""
     from dev.locks import bench_lock, run_lock, ui_lock
@@ -134,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev", description="See `make help`.")
     subparsers = parser.add_subparsers(required=True)
     commands = {}
-    for function in (run, maintain, query, rejected, ui, drop_tables, bench, stop, clean):
+    for function in (run, maintain, query, rejected, ui, drop_tables, bench, package, stop, clean):
         command = commands[function.__name__] = subparsers.add_parser(
             function.__name__.replace("_", "-"), help=function.__doc__
         )

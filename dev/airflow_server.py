@@ -96,10 +96,6 @@ class Airflow:
         """The state of each attempt, the first one first."""
         return [attempt["state"] for attempt in self.ask(f"{self._path(run, task)}/tries")["task_instances"]]
 
-    def noted(self, run: str, task: str) -> list[str]:
-        """What the task has noted for its retry: the id of its Glue run."""
-        return [entry["value"] for entry in self.ask(f"{self._path(run, task)}/state-store")["task_state_store"]]
-
     def log(self, run: str, task: str, attempt: int) -> str:
         lines = self.ask(f"{self._path(run, task)}/logs/{attempt}")["content"]
         return "\n".join(line["event"] for line in lines)

@@ -101,12 +101,9 @@ def _log_to(descriptor: int) -> None:
 
 
 def _reason(task: Any, error: BaseException | str) -> str:
-    """Why a task failed: in Glue's or Athena's own words where it was theirs, else in the exception's."""
+    """Why a task failed: in Athena's own words where it was theirs, else in the exception's."""
     try:
-        if getattr(task, "_job_run_id", None):
-            job_run = task.hook.conn.get_job_run(JobName=task.job_name, RunId=task._job_run_id)["JobRun"]
-            reason = job_run.get("ErrorMessage") if job_run["JobRunState"] != "SUCCEEDED" else None
-        elif getattr(task, "query_execution_id", None):
+        if getattr(task, "query_execution_id", None):
             reason = task.hook.get_state_change_reason(task.query_execution_id)
         else:
             reason = None

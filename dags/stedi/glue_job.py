@@ -1,23 +1,25 @@
 """The Glue jobs of the lakehouse as tasks, all set up alike, and the task that uploads what they run."""
 
 import ast
-import logging
 import time
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
-from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
+from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.amazon.aws.operators.glue import JOB_RUN_TERMINAL_STATES, GlueJobOperator
+from airflow.providers.amazon.aws.links.glue import GlueJobRunDetailsLink
+from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from botocore.exceptions import ClientError
 
 from stedi.glue_code import upload_code
 from stedi.settings import PROJECT, Settings
 
 #: Errors of the jobs that another attempt would meet again.
 FINAL_ERRORS = ("TooManyRejectedError", "MainMovedError", "NotStagedError")
+#: States of a job run that it does not leave.
+ENDED = ("SUCCEEDED", "STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED")
 #: Seconds between two looks at what a running job has printed.
 OUTPUT_SECONDS = 2
 
@@ -28,84 +30,82 @@ def upload_glue_code(bucket: str) -> dict[str, str]:
     return upload_code(S3Hook().get_conn(), PROJECT / "glue_scripts", bucket)
 
 
-class _WithoutPolling:
-    """A logger without the hook's polling messages, which would bury the job's own output."""
-
-    # Airflow's loggers are structlog's: a logging.Filter never sees their messages.
-    def __init__(self, log: Any) -> None:
-        self._log = log
-
-    def info(self, message: str, *arguments: Any) -> None:
-        if not message.startswith(("Polling for AWS Glue Job", "No new log from the Glue Job")):
-            self._log.info(message, *arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-
-class _Hook(GlueJobHook):
-    """Looks at a running job's state at every poll, and at its output less often: that takes three requests."""
-
-    _state = ""
-    _looked_at_output = 0.0
-
-    @property
-    def log(self) -> Any:
-        return _WithoutPolling(super().log)
-
-    def get_job_state(self, job_name: str, run_id: str) -> str:
-        self._state = super().get_job_state(job_name, run_id)
-        return self._state
-
-    def print_job_logs(self, job_name: str, run_id: str, continuation_tokens: Any) -> None:
-        recently = time.monotonic() - self._looked_at_output < OUTPUT_SECONDS
-        if recently and self._state not in JOB_RUN_TERMINAL_STATES:
-            return
-        self._looked_at_output = time.monotonic()
-        super().print_job_logs(job_name, run_id, continuation_tokens)
-
-
 class LakehouseGlueJob(GlueJobOperator):
-    """A GlueJobOperator that logs the job's output without noise, takes over a run that an earlier attempt lost, and
-    is not tried again after one of the ``FINAL_ERRORS``."""
+    """A GlueJobOperator that takes over the job run that an earlier attempt left behind, logs what the job prints and
+    nothing else, and fails with Glue's reason, also when somebody stops the job run. After one of the ``FINAL_ERRORS``
+    it is not tried again."""
 
-    aws_hook_class = _Hook
+    # What the provider's own execute does about these differs from version to version; hook and arguments are stable.
 
-    def submit_job(self, context: Context) -> str:
-        """Takes over the job run that this DAG run already has, or starts one; returns its id."""
-        # An attempt that is killed right after it started the job leaves a run behind, and Glue allows no second one.
+    job_run_id: str | None = None
+
+    def execute(self, context: Context) -> str:
+        """Returns the id of the job run."""
+        run_id = self._active_run()
+        if run_id:
+            self.log.info("Taking over the job run %s", run_id)
+        else:
+            run_id = self.hook.initialize_job(self.script_args, self.run_job_kwargs)["JobRunId"]
+            self.log.info("Started the job run %s", run_id)
+        self.job_run_id = run_id
+        context["ti"].xcom_push(key="glue_job_run_id", value=run_id)
+        GlueJobRunDetailsLink.persist(
+            context=context,
+            operator=self,
+            region_name=self.hook.conn_region_name,
+            aws_partition=self.hook.conn_partition,
+            job_name=self.job_name,
+            job_run_id=run_id,
+        )
+        state = self._wait(run_id)
+        if state != "SUCCEEDED":
+            run = self.hook.conn.get_job_run(JobName=self.job_name, RunId=run_id)["JobRun"]
+            reason = run.get("ErrorMessage") or f"The run {run_id} of the Glue job {self.job_name} is {state}"
+            # The exception has it too, but where Airflow's UI shows it folded up.
+            self.log.error("%s", reason)
+            final = any(error in reason for error in FINAL_ERRORS)
+            raise AirflowFailException(reason) if final else AirflowException(reason)
+        return run_id
+
+    def on_kill(self) -> None:
+        """Stops the job run."""
+        if self.stop_job_run_on_kill and self.job_run_id:
+            self.log.info("Stopping the job run %s", self.job_run_id)
+            self.hook.conn.batch_stop_job_run(JobName=self.job_name, JobRunIds=[self.job_run_id])
+
+    def _active_run(self) -> str | None:
+        """The id of the job run that this DAG run already has: an attempt that is killed leaves it behind, and Glue
+        allows no second one."""
         glue = self.hook.conn
         with suppress(glue.exceptions.EntityNotFoundException):
             for run in glue.get_job_runs(JobName=self.job_name)["JobRuns"]:
                 of_this_run = run.get("Arguments", {}).get("--run_id") == self.script_args["--run_id"]
-                if of_this_run and self.is_job_active(run["JobRunState"]):
-                    self.log.info("Taking over the running job run %s", run["Id"])
+                if of_this_run and run["JobRunState"] not in (*ENDED, "STOPPING"):
                     return str(run["Id"])
-        return super().submit_job(context)
+        return None
 
-    def poll_until_complete(self, external_id: Any, context: Context) -> None:
+    def _wait(self, run_id: str) -> str:
+        """The state in which the job run has ended; logs meanwhile what the job prints."""
+        run = self.hook.conn.get_job_run(JobName=self.job_name, RunId=run_id)["JobRun"]
+        read, looked = AwsLogsHook.ContinuationToken(), 0.0
+        while True:
+            ended = (state := self.hook.get_job_state(self.job_name, run_id)) in ENDED
+            if ended or time.monotonic() - looked >= OUTPUT_SECONDS:
+                self._log_output(f"{run['LogGroupName']}/output", run_id, read)
+                looked = time.monotonic()
+            if ended:
+                return state
+            time.sleep(self.job_poll_interval)
+
+    def _log_output(self, group: str, stream: str, read: AwsLogsHook.ContinuationToken) -> None:
+        logs = self.hook.logs_hook
         try:
-            super().poll_until_complete(external_id, context)
-        except AirflowException:
-            reason = failure(self.job_name, external_id) or ""
-            if any(error in reason for error in FINAL_ERRORS):
-                raise AirflowFailException(reason) from None
-            raise
-
-
-def failure(job_name: str, run_id: str) -> str | None:
-    """Why a job run failed, in Glue's words; None if it did not."""
-    run = GlueJobHook(job_name=job_name).conn.get_job_run(JobName=job_name, RunId=run_id)["JobRun"]
-    reason: str | None = run.get("ErrorMessage")
-    return reason
-
-
-def log_glue_reason(context: Context) -> None:
-    """Failure and retry callback: logs why the job run failed. The operator itself logs its state only."""
-    task: Any = context["task"]
-    run_id = context["ti"].xcom_pull(task_ids=task.task_id, key="glue_job_run_id")
-    if run_id and (reason := failure(task.job_name, run_id)):
-        logging.getLogger(__name__).error("Glue job %s, run %s: %s", task.job_name, run_id, reason)
+            for event in logs.get_log_events(group, stream, continuation_token=read):
+                self.log.info("%s", event["message"])
+        except logs.conn.exceptions.ResourceNotFoundException:
+            pass  # a job that starts has no log yet
+        except ClientError as error:  # throttled, or not allowed: no reason to give the job up
+            self.log.warning("Cannot read what the job prints: %s", error)
 
 
 def glue_job(settings: Settings, name: str, description: str, script_args: dict[str, str]) -> LakehouseGlueJob:
@@ -147,10 +147,8 @@ def glue_job(settings: Settings, name: str, description: str, script_args: dict[
         update_config=True,
         retry_limit=0,  # retries are Airflow's
         stop_job_run_on_kill=True,
-        verbose=True,
+        deferrable=False,  # whatever the deployment's default_deferrable says
         job_poll_interval=settings.poll_seconds,
         # Longer than Glue's own timeout, which ends a slow job: this one ends the wait for a state that never comes.
         execution_timeout=timedelta(minutes=70),
-        on_failure_callback=log_glue_reason,
-        on_retry_callback=log_glue_reason,
     )

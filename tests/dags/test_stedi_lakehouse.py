@@ -1,12 +1,8 @@
 """The DAG as Airflow sees it: parsed, with the topology, the settings and the files that it names."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,36 +10,12 @@ import pytest
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from dev.package import INSIDE_DAGS, copy_dags
+from parsed_dags import parse
 from stedi.tables import JOBS, TABLES, WRITTEN_TABLES
 
 PROJECT = Path(__file__).resolve().parents[2]
 SQL = PROJECT / "include" / "sql"
-
-PARSE = """
-    import json, socket, sys, time, warnings
-    from pathlib import Path
-
-    def refuse(*arguments):
-        raise AssertionError(f"network at parse time: {arguments}")
-
-    from airflow.dag_processing.dagbag import BundleDagBag
-    import airflow.models.variable, airflow.sdk
-
-    socket.socket.connect = socket.getaddrinfo = refuse
-    airflow.sdk.Variable.get = airflow.models.variable.Variable.get = refuse
-    dags = Path(sys.argv[1])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        started = time.process_time()  # what other programs take meanwhile is not the DAGs'
-        bag = BundleDagBag(dag_folder=str(dags), bundle_path=dags, bundle_name="dags")
-        seconds = time.process_time() - started
-    # Airflow itself reads .airflowignore with a deprecated class.
-    theirs = "GitWildMatchPattern"
-    texts = [w.category.__name__ + ": " + str(w.message) for w in caught]
-    deprecations = [text for text in texts if "eprecat" in text and theirs not in text]
-    found = {"errors": bag.import_errors, "dags": sorted(bag.dags), "deprecations": deprecations, "seconds": seconds}
-    print(json.dumps(found))
-"""
 
 
 @pytest.fixture(scope="session")
@@ -51,34 +23,24 @@ def dag(dags):
     return dags["stedi_lakehouse"]
 
 
-def deployed(folder):
-    """The DAG folder as MWAA and git-sync bring it: nothing is beside it."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "dags", folder, ignore=ignored)
-    for name in ("glue_scripts", "include"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
-    return folder
-
-
-@pytest.fixture(scope="session", params=["checkout", "deployed"])
+@pytest.fixture(scope="session", params=["checkout", "package", "git-sync"])
 def parsed(request, tmp_path_factory):
-    """What a fresh process finds when it parses the DAGs with the network and Variables out of reach."""
-    dags = PROJECT / "dags" if request.param == "checkout" else deployed(tmp_path_factory.mktemp("airflow") / "dags")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHONPATH"))}
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PARSE), str(dags)],
-        capture_output=True,
-        text=True,
-        cwd=dags.parent,
-        env=environment | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)},
-    )
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout.splitlines()[-1])
+    """What Airflow finds in the DAG folder of a checkout, of MWAA and of the Helm chart."""
+    folder = tmp_path_factory.mktemp("airflow")
+    if request.param == "checkout":
+        return parse(PROJECT / "dags")
+    if request.param == "package":
+        copy_dags(folder / "dags")
+        return parse(folder / "dags")
+    for name in ("dags", *INSIDE_DAGS):
+        shutil.copytree(PROJECT / name, folder / ".worktrees" / "1a2b3c" / name)
+    (folder / "repo").symlink_to(folder / ".worktrees" / "1a2b3c")
+    return parse(folder / "repo" / "dags")
 
 
 def test_the_dags_parse_without_errors_network_or_variables(parsed):
     assert parsed["errors"] == {}
-    assert parsed["dags"] == ["stedi_lakehouse", "stedi_maintenance"]
+    assert sorted(parsed["tasks"]) == ["stedi_lakehouse", "stedi_maintenance"]
 
 
 def test_the_dags_use_nothing_deprecated(parsed):

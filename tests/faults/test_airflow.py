@@ -20,8 +20,6 @@ def airflow(tmp_path):
 def test_the_retry_of_a_killed_task_takes_its_glue_job_over_and_a_second_run_waits_for_the_first(airflow):
     first, second, job = airflow.trigger(), airflow.trigger(), "customer_trusted"
     glue_run = wait_for(lambda: airflow.glue_runs(job))[0]["Id"]
-    # Until Airflow has noted the id of the job run, the retry finds it otherwise.
-    wait_for(lambda: glue_run in airflow.noted(first, job))
 
     os.kill(airflow.task(first, job)["pid"], signal.SIGKILL)
 

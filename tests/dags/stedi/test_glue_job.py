@@ -1,113 +1,153 @@
-"""The Glue task against the local AWS: taking over a job run that is running already, and what it logs."""
+"""The Glue task against the local AWS: which job run it waits for, how it ends, and what it logs."""
 
-import time
-import uuid
+import textwrap
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
+from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
 from local_aws import service
-from stedi.glue_job import _Hook, glue_job, log_glue_reason
+from stedi.glue_job import glue_job
 from stedi.settings import Settings
 
 JOB = "customer_trusted"
 
 
+class Attempt:
+    """An attempt of the task in a run of the DAG; the job's script runs until somebody waits for it."""
+
+    def __init__(self, settings, script, waited_for, dag_run):
+        self.task = glue_job(replace(settings, poll_seconds=0.1), JOB, "Waits", {})
+        self.task.script_location = script
+        self.task.script_args["--run_id"] = dag_run
+        self.task.create_job_kwargs["DefaultArguments"] = {}
+        self.xcom = {}
+        self._waited_for = waited_for
+
+    def start(self):
+        """Starts the job, as an attempt does that is killed right after it; returns the id of the job run."""
+        return self.task.hook.initialize_job(self.task.script_args)["JobRunId"]
+
+    def execute(self, meanwhile=lambda attempt: None):
+        def push(key, value):
+            self.xcom[key] = value
+            if key == "glue_job_run_id":
+                meanwhile(self)
+                self._waited_for.touch()
+
+        return self.task.execute({"ti": SimpleNamespace(xcom_push=push)})
+
+    def log(self, printed):
+        """What the task has logged since its job run was started, but how its clients found AWS."""
+        lines = [line.partition("] ")[2] for line in printed.splitlines() if "loc=base_aws.py" not in line]
+        started = next(number for number, line in enumerate(lines) if line.startswith("Started the job run"))
+        return [line.partition("[airflow.task")[0].strip() for line in lines[started + 1 :]]
+
+
 @pytest.fixture
-def submit(aws, aws_environment, bucket, s3):
-    """Starts the job, whose script only waits here, as an attempt of its task does; gives the id of its run."""
+def attempt(aws, aws_environment, bucket, s3, tmp_path):
+    """Gives an attempt of a DAG run, with what the job's script does once it is waited for."""
     settings = Settings(bucket=bucket)
     service.start(aws, role=settings.glue_role_arn.rpartition("/")[2])
-    s3.put_object(Bucket=bucket, Key="sleeper.py", Body="import time; time.sleep(600)")
 
-    def submit(dag_run, wait=False):
-        task = glue_job(replace(settings, poll_seconds=0.1), JOB, "Sleeps", {})
-        task.script_location = f"s3://{bucket}/sleeper.py"
-        task.script_args["--run_id"] = dag_run
-        task.create_job_kwargs["DefaultArguments"] = {}
-        run_id = task.submit_job({"ti": SimpleNamespace(xcom_push=lambda key, value: None)})
-        if wait:
-            task.poll_until_complete(run_id, {})
-        return run_id
+    def attempt(dag_run="one", then=""):
+        waited_for = tmp_path / dag_run
+        script = f"""
+            import pathlib, sys, time
+            while not pathlib.Path({str(waited_for)!r}).exists():
+                time.sleep(0.05)
+        """
+        s3.put_object(Bucket=bucket, Key=dag_run, Body=textwrap.dedent(script) + then)
+        return Attempt(settings, f"s3://{bucket}/{dag_run}", waited_for, dag_run)
 
-    yield submit
+    yield attempt
     aws.client("glue").delete_job(JobName=JOB)
 
 
-def test_an_attempt_takes_over_the_job_run_that_one_before_it_started_and_could_not_note(submit):
-    dag_run = str(uuid.uuid4())
-    assert submit(dag_run) == submit(dag_run)
+def test_a_succeeded_job_run_goes_to_xcom_and_is_the_result(attempt, aws):
+    one = attempt()
+    run_id = one.execute()
+    assert one.xcom["glue_job_run_id"] == run_id
+    assert aws.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]["JobRunState"] == "SUCCEEDED"
 
 
-def test_a_job_run_of_another_run_of_the_dag_is_not_taken_over(submit):
-    submit("one")
+def test_an_attempt_takes_over_the_job_run_that_one_before_it_left_behind(attempt):
+    left_behind = attempt().start()
+    assert attempt().execute() == left_behind
+
+
+def test_a_job_run_of_another_run_of_the_dag_is_not_taken_over(attempt):
+    attempt("one").start()
     with pytest.raises(ClientError, match="Concurrent runs exceeded"):
-        submit("another")
+        attempt("another").execute()
 
 
-def test_a_job_run_that_has_ended_is_not_taken_over(aws, submit):
-    glue = aws.client("glue")
-    first = submit("one")
-    glue.batch_stop_job_run(JobName=JOB, JobRunIds=[first])
-    while glue.get_job_run(JobName=JOB, RunId=first)["JobRun"]["JobRunState"] != "STOPPED":
-        pass
-    assert submit("one") != first
+def test_a_task_that_is_cleared_runs_its_job_again(attempt):
+    assert attempt().execute() != attempt().execute()
+
+
+def test_a_job_run_that_somebody_stops_is_a_failure(attempt, aws):
+    def stop(one):
+        aws.client("glue").batch_stop_job_run(JobName=JOB, JobRunIds=[one.xcom["glue_job_run_id"]])
+
+    with pytest.raises(AirflowException, match="is STOPPED"):
+        attempt(then="time.sleep(60)").execute(meanwhile=stop)
+
+
+def test_a_killed_task_stops_its_job_run(attempt, aws):
+    one = attempt(then="time.sleep(60)")
+    with pytest.raises(AirflowException):
+        one.execute(meanwhile=lambda one: one.task.on_kill())
+    run = aws.client("glue").get_job_run(JobName=JOB, RunId=one.xcom["glue_job_run_id"])["JobRun"]
+    assert run["JobRunState"] == "STOPPED"
 
 
 @pytest.mark.parametrize(
     ("error", "expected"), [("TooManyRejectedError", AirflowFailException), ("OutOfMemoryError", AirflowException)]
 )
-def test_a_job_that_rejects_too_many_records_is_not_tried_again(submit, s3, bucket, error, expected):
-    script = f"class {error}(ValueError): pass\nraise {error}('customer_landing: 9 of 10 records')"
-    s3.put_object(Bucket=bucket, Key="sleeper.py", Body=script)
-    with pytest.raises(AirflowException) as raised:
-        submit("one", wait=True)
-    assert type(raised.value) is expected
-    if expected is AirflowFailException:
-        assert str(raised.value).endswith("TooManyRejectedError: customer_landing: 9 of 10 records")
-
-
-def test_the_reason_of_a_failed_job_run_is_logged(aws, submit, s3, bucket, caplog):
-    s3.put_object(Bucket=bucket, Key="sleeper.py", Body="raise ValueError('no readings')")
-    run_id = submit("one")
-    while aws.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]["JobRunState"] != "FAILED":
-        time.sleep(0.1)
-    task_instance = SimpleNamespace(xcom_pull=lambda task_ids, key: run_id)
-    log_glue_reason({"task": SimpleNamespace(task_id=JOB, job_name=JOB), "ti": task_instance})
-    [logged] = [message for message in caplog.messages if run_id in message]
-    assert logged.startswith(f"Glue job {JOB}, run {run_id}: ")
-    assert logged.endswith("ValueError: no readings")
-
-
-def test_the_polling_messages_do_not_bury_what_the_job_says(aws_environment, capsys):
-    log = _Hook(job_name=JOB).log
-    log.info("Polling for AWS Glue Job %s current run state with status %s", JOB, "RUNNING")
-    log.info("No new log from the Glue Job in /aws-glue/jobs/output")
-    log.info("Glue Job Run %s Logs", "/aws-glue/jobs/output")
-    log.warning("No new Glue driver logs so far.")
-    printed = capsys.readouterr().out
-    assert "Glue Job Run /aws-glue/jobs/output Logs" in printed
-    assert "No new Glue driver logs" in printed
-    assert "Polling" not in printed
-    assert "No new log from" not in printed
-
-
-def test_the_output_of_a_running_job_is_looked_at_now_and_then_and_that_of_an_ended_one_always(
-    aws_environment, monkeypatch
+def test_a_failed_job_run_gives_glues_reason_and_after_a_final_error_is_not_tried_again(
+    attempt, capsys, error, expected
 ):
+    with pytest.raises(AirflowException) as raised:
+        one = attempt(then=f"class {error}(ValueError): pass\nraise {error}('customer_landing: 9 of 10 records')")
+        one.execute()
+    assert type(raised.value) is expected
+    assert one.log(capsys.readouterr().out)[-1] == str(raised.value)
+    assert str(raised.value).endswith(f"{error}: customer_landing: 9 of 10 records")
+
+
+def test_the_log_is_what_the_job_prints_and_nothing_else(attempt, capsys):
+    one = attempt(then="print('read 100 %'); print('kept 9', file=sys.stderr); time.sleep(1)")
+    one.execute()
+    assert one.log(capsys.readouterr().out) == ["read 100 %", "kept 9"]
+
+
+def test_a_job_that_has_no_log_yet_is_waited_for_in_silence(attempt, aws, capsys):
+    def delete_log(one):
+        run_id = one.xcom["glue_job_run_id"]
+        aws.client("logs").delete_log_stream(logGroupName="/aws-glue/jobs/output", logStreamName=run_id)
+
+    one = attempt(then="time.sleep(1)")
+    one.execute(meanwhile=delete_log)
+    assert one.log(capsys.readouterr().out) == []
+
+
+def test_a_job_whose_log_cannot_be_read_is_not_given_up(attempt, monkeypatch, capsys):
+    def throttled(*_, **__):
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "GetLogEvents")
+
+    monkeypatch.setattr(AwsLogsHook, "get_log_events", throttled)
+    one = attempt()
+    one.execute()
+    assert "Rate exceeded" in one.log(capsys.readouterr().out)[-1]
+
+
+def test_what_a_running_job_prints_is_looked_at_less_often_than_its_state(attempt, monkeypatch):
     looked = []
-    monkeypatch.setattr(GlueJobHook, "print_job_logs", lambda self, job, run, tokens: looked.append(run))
-    states = iter(["RUNNING", "RUNNING", "RUNNING", "SUCCEEDED"])
-    monkeypatch.setattr(GlueJobHook, "get_job_state", lambda self, job, run: next(states))
-    hook = _Hook(job_name=JOB)
-    for run in ("first", "soon", "soon", "ended"):
-        hook.get_job_state(JOB, run)
-        hook.print_job_logs(JOB, run, None)
-    assert looked == ["first", "ended"]
-    monkeypatch.setattr("stedi.glue_job.OUTPUT_SECONDS", 0)
-    hook.print_job_logs(JOB, "later", None)
-    assert looked[2:] == ["later"]
+    monkeypatch.setattr(AwsLogsHook, "get_log_events", lambda *_, **__: looked.append(1) or [])
+    monkeypatch.setattr("stedi.glue_job.OUTPUT_SECONDS", 600)
+    attempt(then="time.sleep(1)").execute()
+    assert len(looked) == 2  # at once, and at the end
