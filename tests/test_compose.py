@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from dev import airflow_home
+from dev.settings import lakehouse_settings
 from local_aws.settings import free_port, read_env_file
-from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 SERVICES = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["services"]
@@ -44,8 +44,9 @@ def test_no_secret_is_written_down():
 
 
 def test_the_local_aws_has_the_bucket_role_and_name_that_airflow_uses():
-    role = Settings().glue_role_arn.rpartition("/")[2]
-    expected = {f"--bucket={Settings().bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
+    settings = lakehouse_settings()
+    role = settings.glue_role_arn.rpartition("/")[2]
+    expected = {f"--bucket={settings.bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
     assert expected <= set(SERVICES["local-aws"]["command"])
     assert SERVICES["scheduler"]["environment"]["AWS_ENDPOINT_URL"] == "http://local-aws:4566"
 

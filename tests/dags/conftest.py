@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "glue_scripts"
+#: The settings that a deployment must give.
+REQUIRED = {"STEDI_BUCKET": "stedi-lakehouse", "STEDI_GLUE_ROLE_ARN": "arn:aws:iam::123456789012:role/stedi-glue"}
 CODE = {name: f"s3://code/{name}" for name in ("lakehouse", *(path.stem for path in SCRIPTS.glob("*.py")))}
 
 
@@ -11,7 +13,10 @@ def dags():
     from airflow.dag_processing.dagbag import BundleDagBag
 
     folder = Path(__file__).resolve().parents[2] / "dags"
-    return BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags").dags
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in REQUIRED.items():
+            environment.setenv(name, value)
+        return BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags").dags
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stedi.tables import JOBS, TABLES, WRITTEN_TABLES
 
+from .conftest import REQUIRED
+
 PROJECT = Path(__file__).resolve().parents[2]
 SQL = PROJECT / "include" / "sql"
 
@@ -60,25 +62,38 @@ def deployed(folder):
     return folder
 
 
-@pytest.fixture(scope="session", params=["checkout", "deployed"])
-def parsed(request, tmp_path_factory):
+def parse(dags, **settings):
     """What a fresh process finds when it parses the DAGs with the network and Variables out of reach."""
-    dags = PROJECT / "dags" if request.param == "checkout" else deployed(tmp_path_factory.mktemp("airflow") / "dags")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHONPATH"))}
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PARSE), str(dags)],
         capture_output=True,
         text=True,
         cwd=dags.parent,
-        env=environment | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)},
+        env=environment | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)} | settings,
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="session", params=["checkout", "deployed"])
+def parsed(request, tmp_path_factory):
+    dags = PROJECT / "dags" if request.param == "checkout" else deployed(tmp_path_factory.mktemp("airflow") / "dags")
+    return parse(dags, **REQUIRED)
+
+
 def test_the_dags_parse_without_errors_network_or_variables(parsed):
     assert parsed["errors"] == {}
     assert parsed["dags"] == ["stedi_lakehouse", "stedi_maintenance"]
+
+
+def test_without_settings_each_dag_is_an_import_error_that_says_what_to_set():
+    errors = parse(PROJECT / "dags")["errors"]
+    assert {Path(file).name for file in errors} == {"stedi_lakehouse.py", "stedi_maintenance.py"}
+    for error in errors.values():
+        assert error.splitlines()[-1].startswith(
+            "stedi.settings.SettingsError: Set STEDI_BUCKET and STEDI_GLUE_ROLE_ARN in the environment"
+        )
 
 
 def test_the_dags_use_nothing_deprecated(parsed):
@@ -144,7 +159,7 @@ def test_every_parameter_explains_itself_and_says_what_it_allows(dag):
 def test_every_glue_job_has_a_timeout_retries_and_is_stopped_with_its_task(dag, table):
     task = dag.get_task(table)
     assert isinstance(task, GlueJobOperator)
-    assert task.job_name == table
+    assert task.job_name == f"stedi_{table}"
     assert task.stop_job_run_on_kill
     assert task.retries == 2
     assert task.execution_timeout > timedelta(minutes=task.create_job_kwargs["Timeout"])

@@ -14,7 +14,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -25,13 +25,13 @@ from athena_client import Athena
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.table import StaticTable, Table
 
+from dev.settings import lakehouse_settings
 from local_aws import service
 from local_aws.glue.processes import processes
 from local_aws.glue.store import ACTIVE
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws, free_port
 from stedi.delivery import deliver
 from stedi.glue_code import upload_code
-from stedi.settings import Settings
 from stedi.table_definitions import statements
 from stedi.tables import (
     ICEBERG_TABLES,
@@ -418,7 +418,7 @@ def undisturbed(aws, tmp_path_factory) -> Lake:
     athena = Athena(aws, BUCKET, "default")
     athena.query(f"CREATE DATABASE {DATABASE}")
     iceberg = [TABLES[table] for table in ICEBERG_TABLES]
-    for ddl in statements(iceberg, {}, Settings(bucket=BUCKET, database=DATABASE)).values():
+    for ddl in statements(iceberg, {}, replace(lakehouse_settings(), bucket=BUCKET, database=DATABASE)).values():
         athena.query(ddl)
 
     code = upload_code(s3, PROJECT / "glue_scripts", BUCKET)

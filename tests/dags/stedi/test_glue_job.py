@@ -10,23 +10,24 @@ from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
+from dev.settings import lakehouse_settings
 from local_aws import service
 from stedi.glue_job import _Hook, glue_job, log_glue_reason
-from stedi.settings import Settings
 
 JOB = "customer_trusted"
+NAME = lakehouse_settings().job_name(JOB)
 
 
 @pytest.fixture
 def submit(aws, aws_environment, bucket, s3):
     """Starts the job, whose script only waits here, as an attempt of its task does; gives the id of its run."""
-    settings = Settings(bucket=bucket)
+    settings = replace(lakehouse_settings(), bucket=bucket)
     service.start(aws, role=settings.glue_role_arn.rpartition("/")[2])
     s3.put_object(Bucket=bucket, Key="sleeper.py", Body="import time; time.sleep(600)")
 
     def submit(dag_run, wait=False):
         task = glue_job(replace(settings, poll_seconds=0.1), JOB, "Sleeps", {})
-        task.script_location = f"s3://{bucket}/sleeper.py"
+        task.script_location = task.create_job_kwargs["Command"]["ScriptLocation"] = f"s3://{bucket}/sleeper.py"
         task.script_args["--run_id"] = dag_run
         task.create_job_kwargs["DefaultArguments"] = {}
         run_id = task.submit_job({"ti": SimpleNamespace(xcom_push=lambda key, value: None)})
@@ -35,7 +36,7 @@ def submit(aws, aws_environment, bucket, s3):
         return run_id
 
     yield submit
-    aws.client("glue").delete_job(JobName=JOB)
+    aws.client("glue").delete_job(JobName=NAME)
 
 
 def test_an_attempt_takes_over_the_job_run_that_one_before_it_started_and_could_not_note(submit):
@@ -52,8 +53,8 @@ def test_a_job_run_of_another_run_of_the_dag_is_not_taken_over(submit):
 def test_a_job_run_that_has_ended_is_not_taken_over(aws, submit):
     glue = aws.client("glue")
     first = submit("one")
-    glue.batch_stop_job_run(JobName=JOB, JobRunIds=[first])
-    while glue.get_job_run(JobName=JOB, RunId=first)["JobRun"]["JobRunState"] != "STOPPED":
+    glue.batch_stop_job_run(JobName=NAME, JobRunIds=[first])
+    while glue.get_job_run(JobName=NAME, RunId=first)["JobRun"]["JobRunState"] != "STOPPED":
         pass
     assert submit("one") != first
 
@@ -74,12 +75,12 @@ def test_a_job_that_rejects_too_many_records_is_not_tried_again(submit, s3, buck
 def test_the_reason_of_a_failed_job_run_is_logged(aws, submit, s3, bucket, caplog):
     s3.put_object(Bucket=bucket, Key="sleeper.py", Body="raise ValueError('no readings')")
     run_id = submit("one")
-    while aws.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]["JobRunState"] != "FAILED":
+    while aws.client("glue").get_job_run(JobName=NAME, RunId=run_id)["JobRun"]["JobRunState"] != "FAILED":
         time.sleep(0.1)
     task_instance = SimpleNamespace(xcom_pull=lambda task_ids, key: run_id)
-    log_glue_reason({"task": SimpleNamespace(task_id=JOB, job_name=JOB), "ti": task_instance})
+    log_glue_reason({"task": SimpleNamespace(task_id=JOB, job_name=NAME), "ti": task_instance})
     [logged] = [message for message in caplog.messages if run_id in message]
-    assert logged.startswith(f"Glue job {JOB}, run {run_id}: ")
+    assert logged.startswith(f"Glue job {NAME}, run {run_id}: ")
     assert logged.endswith("ValueError: no readings")
 
 

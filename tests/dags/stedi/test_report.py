@@ -2,14 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import TimeoutPosix
 
+from dev.settings import lakehouse_settings
 from stedi.report.operator import LakehouseReport
 from stedi.report.page import QUERIES
-from stedi.settings import Settings
 from stedi.tables import JOBS
 
 RUN_ID = "manual__2026-01-02T03:04:05+00:00"
@@ -47,7 +48,9 @@ def publish(aws_environment, bucket, s3):
 
     def execute(states, results=None, **queries):
         report = LakehouseReport(
-            task_id="report", settings=Settings(bucket=bucket, poll_seconds=0.1), checks=["consent"]
+            task_id="report",
+            settings=replace(lakehouse_settings(), bucket=bucket, poll_seconds=0.1),
+            checks=["consent"],
         )
         report.queries = dict.fromkeys(QUERIES, "select 1 as one from nowhere") | queries
         task_instance = TaskInstance(states, results or {})
