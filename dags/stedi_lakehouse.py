@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from stedi.athena import AthenaQueries
-from stedi.delivery import LandingSourceError, deliver
+from stedi.delivery import SAMPLE, LandingSourceError, deliver
 from stedi.glue_code import code_hash
 from stedi.glue_job import glue_job, upload_glue_code
 from stedi.handover import delete_handovers
 from stedi.published_sensor import PublishedSensor
 from stedi.quality_sensor import AthenaQualitySensor, staged
 from stedi.report.operator import LakehouseReport
+from stedi.s3 import s3_client
 from stedi.settings import PROJECT, Settings
 from stedi.snapshots import current_snapshots
 from stedi.table_definitions import IncompatibleTablesError, create
@@ -55,7 +55,7 @@ PARAMS = {
         minLength=1,
         title="Landing source",
         description="What to deliver: a directory on the worker, or an s3:// prefix, with a folder for each source: "
-        f"{', '.join(f'{source}/' for source in SOURCES)}.",
+        f"{', '.join(f'{source}/' for source in SOURCES)}; or {SAMPLE}, the sample data of the project.",
     ),
     "consent_policy": Param(
         "customer",
@@ -140,7 +140,7 @@ name. Running it again changes nothing unless the landing data changed.
     def upload_landing(source: str) -> dict[str, dict[str, int]]:
         """Landing table -> files in the source, and files sent because they were new or changed."""
         try:
-            return deliver(S3Hook().get_conn(), source, settings.bucket)
+            return deliver(s3_client(settings), source, settings.bucket)
         except LandingSourceError as error:
             raise AirflowFailException(str(error)) from None  # another attempt would find the same
 
@@ -170,7 +170,7 @@ name. Running it again changes nothing unless the landing data changed.
             count: int = ti.get_dr_count(dag_id=context["dag"].dag_id, run_ids=[run_id], states=["running"])
             return count > 0
 
-        return delete_handovers(S3Hook().get_conn(), settings.bucket, keep=running)
+        return delete_handovers(s3_client(settings), settings.bucket, keep=running)
 
     @task(task_id="unreadable_files")
     def find_unreadable_files() -> dict[str, list[str]]:
@@ -199,6 +199,7 @@ name. Running it again changes nothing unless the landing data changed.
             database=settings.database,
             workgroup=settings.athena_workgroup,
             output_location=settings.athena_output,
+            bucket_owner=settings.account,
             poll_seconds=settings.poll_seconds,
             timeout=600,
             **arguments,
@@ -215,7 +216,7 @@ name. Running it again changes nothing unless the landing data changed.
         timeout=12 * 3600,
         execution_timeout=timedelta(hours=13),
     )
-    landing, code, tables = upload_landing("{{ params.landing }}"), upload_glue_code(settings.bucket), create_tables()
+    landing, code, tables = upload_landing("{{ params.landing }}"), upload_glue_code(settings), create_tables()
     jobs = {table: job(table) for table in JOBS}
     with TaskGroup("checks") as checks:
         for name in CHECKS:

@@ -3,12 +3,12 @@
 docs/aws.md lists the permissions that it needs on AWS.
 """
 
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import DAG, Param, task
 
 from stedi.glue_job import glue_job, upload_glue_code
 from stedi.handover import delete_handovers as delete_all_but
 from stedi.no_running_dag_sensor import NoRunningDagSensor
+from stedi.s3 import s3_client
 from stedi.settings import Settings
 from stedi.tables import ICEBERG_TABLES
 
@@ -88,9 +88,9 @@ both parameters 0, while nothing else reads or writes the tables. It waits until
     @task
     def delete_handovers() -> list[str]:
         """The runs whose handovers were deleted: all of them, since none is running."""
-        return delete_all_but(S3Hook().get_conn(), settings.bucket, keep=lambda run_id: False)
+        return delete_all_but(s3_client(settings), settings.bucket, keep=lambda run_id: False)
 
-    code = upload_glue_code(settings.bucket)
+    code = upload_glue_code(settings)
     maintenance = glue_job(
         settings,
         "stedi_maintenance",

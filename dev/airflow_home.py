@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dev import PROJECT
-from dev.settings import CommandError, display_path, local_root
+from dev.settings import CommandError, display_path, lakehouse_environment, local_root
 from local_aws.settings import read_env_file
 
 DAGS = PROJECT / "dags"
@@ -41,10 +41,10 @@ def environment(ui_port: int = 8080) -> dict[str, str]:
     Fernet key, API secret and JWT secret are not here: Airflow generates them into ``airflow.cfg`` at its first start.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "_AIRFLOW"))}
-    # What the user has set of the pipeline (STEDI_...) stands.
     return {
         **read_env_file(Path(__file__).with_name("airflow.env")),
         **inherited,
+        **lakehouse_environment(),
         "AIRFLOW_HOME": str(home()),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ui_port}/execution/",

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import psutil
 from playwright.sync_api import Browser, Error, sync_playwright
 
+from dev.settings import lakehouse_settings
 from local_aws.glue.processes import processes
 from local_aws.settings import PROJECT, LocalAws, free_port
 
@@ -119,7 +120,7 @@ class Airflow:
         """The runs of a Glue job, the oldest first; none if there is no such job yet."""
         glue = self.aws.client("glue")
         with suppress(glue.exceptions.EntityNotFoundException):
-            return list(glue.get_job_runs(JobName=job)["JobRuns"][::-1])
+            return list(glue.get_job_runs(JobName=lakehouse_settings().job_name(job))["JobRuns"][::-1])
         return []
 
 

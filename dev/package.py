@@ -10,12 +10,10 @@ from pathlib import Path
 
 from dev import PROJECT
 from dev.settings import CommandError, local_root
-from stedi.settings import Settings
+from stedi.settings import Settings, SettingsError
 
 #: What else the DAGs read. Only the DAG folder is deployed to MWAA, so they look for it there too.
 INSIDE_DAGS = ("glue_scripts", "include")
-#: The settings whose defaults are those of the local AWS.
-REQUIRED = ("STEDI_BUCKET", "STEDI_GLUE_ROLE_ARN")
 
 REQUIREMENTS = """\
 # MWAA brings all that the DAGs import: Airflow, its Amazon provider, boto3, Jinja2. Add what other DAGs need.
@@ -42,12 +40,9 @@ env:
 
 def build() -> Path:
     """Builds ``.local/package`` anew; raises ``CommandError`` where a setting is missing or wrong."""
-    if missing := [name for name in REQUIRED if not os.environ.get(name)]:
-        example = "STEDI_BUCKET=my-lake STEDI_GLUE_ROLE_ARN=arn:aws:iam::123456789012:role/stedi-glue"
-        raise CommandError(f"{' and '.join(missing)} must be set, for example: make package {example}")
     try:
         Settings.from_environment()
-    except ValueError as error:
+    except SettingsError as error:
         raise CommandError(str(error)) from None
     names = [f"STEDI_{field.name.upper()}" for field in dataclasses.fields(Settings)]
     given = {name: value for name in names if (value := os.environ.get(name))}

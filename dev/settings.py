@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from dev import PROJECT
-from local_aws.settings import LocalAws, default_port
-from stedi.settings import Settings
+from local_aws.settings import ACCOUNT, LocalAws, default_port, read_env_file
+from stedi.delivery import SAMPLE
+from stedi.settings import Settings, SettingsError
 
 
 class CommandError(Exception):
@@ -22,14 +23,25 @@ def local_aws() -> LocalAws:
     return LocalAws(port=default_port(), state=local_root() / "aws")
 
 
+def lakehouse_environment() -> dict[str, str]:
+    """The pipeline's own settings as environment variables: dev/stedi.env, and what the user has set instead."""
+    users = {name: value for name, value in os.environ.items() if name.startswith("STEDI_")}
+    # The user's may be those of an AWS account; here there is only this one.
+    return {**read_env_file(Path(__file__).with_name("stedi.env")), **users, "STEDI_ACCOUNT": ACCOUNT}
+
+
 def lakehouse_settings() -> Settings:
-    """The pipeline's own settings (bucket, database, workgroup, …)."""
-    return Settings.from_environment()
+    """The pipeline's own settings (bucket, database, workgroup, …); raises ``CommandError``."""
+    try:
+        return Settings.from_environment(lakehouse_environment())
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
 
 
 def landing_source(landing: str) -> str:
-    """An ``s3://`` prefix as it is, or the full path of a directory; raises ``CommandError`` if there is none."""
-    if landing.startswith("s3://"):
+    """``sample`` or an ``s3://`` prefix as it is, or the full path of a directory; raises ``CommandError`` if there is
+    none."""
+    if landing == SAMPLE or landing.startswith("s3://"):
         return landing
     directory = Path(landing).expanduser()
     if not directory.is_dir():

@@ -18,6 +18,7 @@ import hypercorn.asyncio
 from hypercorn.config import Config
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from local_aws.athena import AthenaApi
@@ -25,7 +26,11 @@ from local_aws.backend import Backend
 from local_aws.glue.api import GlueJobsApi
 from local_aws.json_api import JsonApi, answer, failure, response
 from local_aws.resources import ensure_bucket_and_role
-from local_aws.settings import HEALTH, LOCK, LocalAws
+from local_aws.settings import ACCOUNT, HEALTH, LOCK, LocalAws
+
+#: S3's refusal where a bucket belongs to another account than the client expects; MiniStack does not look.
+OWNER_HEADERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
+OTHER_OWNER = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 LOOPBACK = ("127.0.0.1", "localhost", "*.localhost", "[::1]")
 
@@ -61,6 +66,8 @@ class Gateway:
         if scope["path"] == HEALTH:
             health = {"pid": os.getpid(), "port": self._local_aws.port, "state": str(self._local_aws.state)}
             return await response(200 if self.ready else 503, health)(scope, receive, send)
+        if any(headers.get(name, ACCOUNT) != ACCOUNT for name in OWNER_HEADERS):
+            return await Response(OTHER_OWNER, 403, media_type="application/xml")(scope, receive, send)
         if service == "AmazonAthena":
             return await (await answer(self._athena, action, request))(scope, receive, send)
         if service == "AWSGlue" and action in self._glue_jobs.actions:

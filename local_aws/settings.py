@@ -22,8 +22,11 @@ def read_env_file(path: Path) -> dict[str, str]:
 #: What points an AWS client here, beside the endpoint.
 _CLIENT_VARIABLES = read_env_file(Path(__file__).with_name("client.env"))
 REGION = _CLIENT_VARIABLES["AWS_REGION"]
-#: MiniStack takes any key; twelve digits would choose the account.
+#: MiniStack takes any key; twelve digits would choose another account.
 ACCESS_KEY = _CLIENT_VARIABLES["AWS_ACCESS_KEY_ID"]
+
+#: The account that owns everything here.
+ACCOUNT = "000000000000"
 
 HEALTH = "/_local_aws/health"
 #: The file that a server locks for as long as it lives; it says which process that is.

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+#: The settings that a deployment must give.
+REQUIRED = {"STEDI_BUCKET": "stedi-lakehouse", "STEDI_GLUE_ROLE_ARN": "arn:aws:iam::123456789012:role/stedi-glue"}
 PARSE = """
 import json, socket, sys, time, warnings
 from pathlib import Path
@@ -32,7 +34,7 @@ print(json.dumps({"errors": bag.import_errors, "tasks": tasks, "deprecations": d
 """
 
 
-def parse(dags, python=sys.executable):
+def parse(dags, python=sys.executable, settings=REQUIRED):
     """{errors, tasks: {DAG: its tasks}, deprecations, seconds}"""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     run = subprocess.run(
@@ -40,7 +42,7 @@ def parse(dags, python=sys.executable):
         capture_output=True,
         text=True,
         cwd=dags,
-        env=environment | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)},
+        env=environment | settings | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)},
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])

@@ -1,8 +1,10 @@
 """docker-compose.yaml: what can be read off it, and, where a Docker engine answers, the whole of it from nothing."""
 
+import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from dev import airflow_home
+from dev.settings import lakehouse_settings
 from local_aws.settings import free_port, read_env_file
 from stedi.settings import Settings
 
@@ -37,17 +40,80 @@ def test_what_lasts_has_a_health_check_and_everything_has_a_memory_limit():
 def test_no_secret_is_written_down():
     """A secret comes from a file or a command."""
     given = {key: value for service in SERVICES.values() for key, value in service.get("environment", {}).items()}
-    given |= read_env_file(PROJECT / "dev" / "airflow.env")
+    for file in ("airflow.env", "stedi.env"):
+        given |= read_env_file(PROJECT / "dev" / file)
     secret = {key for key in given if re.search("PASSWORD|SECRET|KEY|TOKEN|CONN", key)}
     assert {key for key in secret if not key.endswith(("_FILE", "_CMD"))} == set()
     assert all("/secrets/" in given[key] for key in secret if key.endswith(("_FILE", "_CMD")))
 
 
 def test_the_local_aws_has_the_bucket_role_and_name_that_airflow_uses():
-    role = Settings().glue_role_arn.rpartition("/")[2]
-    expected = {f"--bucket={Settings().bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
+    settings = lakehouse_settings()
+    role = settings.glue_role_arn.rpartition("/")[2]
+    expected = {f"--bucket={settings.bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
     assert expected <= set(SERVICES["local-aws"]["command"])
     assert SERVICES["scheduler"]["environment"]["AWS_ENDPOINT_URL"] == "http://local-aws:4566"
+
+
+ON_AWS = {
+    "AWS_REGION": "eu-central-1",
+    "STEDI_BUCKET": "acme-lakehouse",
+    "STEDI_GLUE_ROLE_ARN": "arn:aws:iam::123456789012:role/acme-glue",
+}
+
+
+def rendered_on_aws(settings):
+    """What ``docker compose config`` makes of both files; skips where there is no compose."""
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode
+    ):
+        pytest.skip("docker compose is not there")
+    command = ["docker", "compose", "--file", "docker-compose.yaml", "--file", "compose.aws.yaml", "config"]
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **settings}
+    return subprocess.run([*command, "--format", "json"], cwd=PROJECT, env=environment, capture_output=True, text=True)
+
+
+def services_on_aws(**settings):
+    """{service: what Docker is told of it}"""
+    done = rendered_on_aws(ON_AWS | settings)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["services"]
+
+
+AIRFLOW = {"migrate", "api-server", "scheduler", "dag-processor"}
+
+
+def test_on_aws_there_is_no_local_aws_and_nothing_that_points_at_one():
+    services = services_on_aws()
+    assert set(services) == {"secrets", "postgres", *AIRFLOW}
+    assert set(services["scheduler"]["depends_on"]) == {"api-server"}
+    for name in AIRFLOW:
+        given = services[name]["environment"]
+        aws = {key: value for key, value in given.items() if key.startswith("AWS_")}
+        assert aws == {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1"}
+        assert Settings.from_environment(given) == Settings(
+            bucket="acme-lakehouse",
+            glue_role_arn="arn:aws:iam::123456789012:role/acme-glue",
+            landing="/landing",
+            poll_seconds=15,
+        )
+        assert given["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+        assert "169.254.169.254" in given["NO_PROXY"]
+    assert "local-aws:" not in json.dumps(services)
+
+
+@pytest.mark.parametrize("missing", ON_AWS)
+def test_on_aws_compose_says_what_must_be_set(missing):
+    done = rendered_on_aws(ON_AWS | {missing: ""})
+    assert done.returncode != 0
+    assert f"required variable {missing} is missing a value: set it to the" in done.stderr
+
+
+def test_on_aws_every_setting_reaches_airflow():
+    given = {f"STEDI_{field.name.upper()}": f"some {field.name}" for field in dataclasses.fields(Settings)}
+    scheduler = services_on_aws(**given)["scheduler"]["environment"]
+    assert {name: value for name, value in scheduler.items() if name.startswith("STEDI_")} == given
 
 
 class Stack:

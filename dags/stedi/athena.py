@@ -16,10 +16,12 @@ Row = dict[str, Any]
 class AthenaQueries:
     """The queries of a task. A context: on the way out, whatever the reason, those that still run are stopped."""
 
-    def __init__(self, *, database: str, output_location: str, workgroup: str, poll_seconds: float) -> None:
+    def __init__(
+        self, *, database: str, output_location: str, bucket_owner: str, workgroup: str, poll_seconds: float
+    ) -> None:
         self.hook = AthenaHook()
         self.database = database
-        self.output_location = output_location
+        self.output = {"OutputLocation": output_location, "ExpectedBucketOwner": bucket_owner}
         self.workgroup = workgroup
         self.poll_seconds = poll_seconds
         self._running: set[str] = set()
@@ -30,6 +32,7 @@ class AthenaQueries:
         return cls(
             database=database or settings.database,
             output_location=settings.athena_output,
+            bucket_owner=settings.account,
             workgroup=settings.athena_workgroup,
             poll_seconds=settings.poll_seconds,
         )
@@ -42,8 +45,7 @@ class AthenaQueries:
 
     def start(self, sql: str) -> str:
         """Starts a query; returns its execution id."""
-        database, output = {"Database": self.database}, {"OutputLocation": self.output_location}
-        execution_id = self.hook.run_query(sql, database, output, workgroup=self.workgroup)
+        execution_id = self.hook.run_query(sql, {"Database": self.database}, self.output, workgroup=self.workgroup)
         self._running.add(execution_id)
         return execution_id
 

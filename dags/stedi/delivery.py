@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stedi.settings import PROJECT
 from stedi.tables import SOURCES
 
 log = logging.getLogger(__name__)
+
+#: The landing source that travels with the project. A name, since its path differs from worker to worker.
+SAMPLE = "sample"
 
 
 class LandingSourceError(ValueError):
@@ -40,14 +44,16 @@ class _File:
 def deliver(s3: Any, source: str, bucket: str) -> dict[str, dict[str, int]]:
     """Copies the files of ``source`` to ``s3://<bucket>/<landing table>/``, those that are not there already.
 
-    ``source`` is a directory or an ``s3://`` prefix with a folder for each source that delivers; ``s3`` a boto3 client.
-    A source may have no folder, or an empty one: it delivers nothing this time. A file that changed since it was
-    delivered replaces its object. Files whose name starts with a dot or an underscore are no data, as for Spark and
-    Athena.
+    ``source`` is a directory or an ``s3://`` prefix with a folder for each source that delivers, or ``sample``;
+    ``s3`` a boto3 client. A source may have no folder, or an empty one: it delivers nothing this time. A file that
+    changed since it was delivered replaces its object. Files whose name starts with a dot or an underscore are no data,
+    as for Spark and Athena.
 
     Returns {landing table: {"files", "sent"}}. Raises LandingSourceError, before anything is sent, for a folder that is
     no source, and where no source has a folder.
     """
+    if source == SAMPLE:
+        source = str(PROJECT / "include" / "sample")
     origin = _S3Source(s3, source) if source.startswith("s3://") else _Directory(source)
     known = f"The folders of a delivery are {', '.join(f'{name}/' for name in SOURCES)}"
     folders, stray_files = origin.content()

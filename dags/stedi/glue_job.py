@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.links.glue import GlueJobRunDetailsLink
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import Context, task
@@ -14,6 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
 from stedi.glue_code import upload_code
+from stedi.s3 import s3_client
 from stedi.settings import PROJECT, Settings
 
 #: Errors of the jobs that another attempt would meet again.
@@ -25,9 +25,9 @@ OUTPUT_SECONDS = 2
 
 
 @task(task_id="upload_code")
-def upload_glue_code(bucket: str) -> dict[str, str]:
+def upload_glue_code(settings: Settings) -> dict[str, str]:
     """{script or package: its S3 location}"""
-    return upload_code(S3Hook().get_conn(), PROJECT / "glue_scripts", bucket)
+    return upload_code(s3_client(settings), PROJECT / "glue_scripts", settings.bucket)
 
 
 class LakehouseGlueJob(GlueJobOperator):
@@ -124,16 +124,20 @@ def glue_job(settings: Settings, name: str, description: str, script_args: dict[
         "spark.sql.shuffle.partitions": "8",
     }
     script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
+    script_location = f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}"
     return LakehouseGlueJob(
         task_id=name,
         doc_md=ast.get_docstring(script),
-        job_name=name,
+        job_name=settings.job_name(name),
         job_desc=description,
-        script_location=f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}",
+        script_location=script_location,
         script_args={"--run_id": "{{ run_id }}", "--database": settings.database, **script_args},
         iam_role_arn=settings.glue_role_arn,
         create_job_kwargs={
+            # Whole, as Glue gives it back: a job that differs from what Glue has is updated before it runs.
+            "Command": {"Name": "glueetl", "ScriptLocation": script_location, "PythonVersion": "3"},
             "GlueVersion": "5.1",
+            "ExecutionClass": settings.execution_class,
             "WorkerType": settings.worker_type,
             "NumberOfWorkers": settings.number_of_workers,
             "Timeout": 60,  # minutes

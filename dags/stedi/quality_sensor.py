@@ -37,6 +37,7 @@ class AthenaQualitySensor(BaseSensorOperator):
     :param query: the check: SQL, or a ``.sql`` file on the DAG's template path (templated).
     :param database: the database that unqualified names refer to (templated).
     :param output_location: where Athena puts the result (templated).
+    :param bucket_owner: the account that must own the bucket of the result.
     :param workgroup: the Athena workgroup (templated).
     :param poll_seconds: seconds between two looks at the running query; ``poke_interval`` is that between two queries.
     """
@@ -53,6 +54,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         query: str,
         database: str,
         output_location: str,
+        bucket_owner: str,
         workgroup: str = "primary",
         poll_seconds: float = 2,
         **kwargs: Any,
@@ -61,6 +63,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         self.query = query
         self.database = database
         self.output_location = output_location
+        self.bucket_owner = bucket_owner
         self.workgroup = workgroup
         self.poll_seconds = poll_seconds
 
@@ -69,6 +72,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         return AthenaQueries(
             database=self.database,
             output_location=self.output_location,
+            bucket_owner=self.bucket_owner,
             workgroup=self.workgroup,
             poll_seconds=self.poll_seconds,
         )

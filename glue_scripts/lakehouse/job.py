@@ -23,7 +23,7 @@ from lakehouse.outcomes import (
     kept,
     quarantine,
 )
-from lakehouse.staging import Staged, branch_name, iceberg_table, staged, start_branch
+from lakehouse.staging import Staged, branch_name, iceberg_table, rename_data_path, staged, start_branch
 from lakehouse.tables import TABLES
 
 MAX_REJECTED = 0.05
@@ -139,7 +139,7 @@ class Job:
 
         for table, content in {**(side_tables or {}), self.table_name: rows}.items():
             start_branch(self._iceberg(table), self.run_id, self._base.get(table))
-            self._write(content, self._branch(table)).overwrite(F.lit(True))
+            self._write(content, table, self._branch(table)).overwrite(F.lit(True))
             values[table] = {**values.get(table, {}), WRITTEN: self._staged(table).rows}
         self._write_counts("job_figures", [(source, *item) for source in values for item in values[source].items()])
         self._write_counts("job_audit", [(source, *count) for source in counts for count in counts[source]])
@@ -159,7 +159,7 @@ class Job:
         if not any(count.outcome == REJECTED for count in counts):
             rejected = rejected.limit(0)  # nothing to look for
         # Not overwritePartitions, which leaves a partition as it was if there are no rows for it.
-        self._write(rejected, self._catalog_name("landing_quarantine")).overwrite(F.col("source") == source)
+        self._write(rejected, "landing_quarantine").overwrite(F.col("source") == source)
         look = f"SELECT * FROM {self.database}.landing_quarantine WHERE source = '{source}'"
         check_rejected(source, read, counts, self.max_rejected, look)
 
@@ -181,14 +181,15 @@ class Job:
         # Not createDataFrame, which starts a Python worker.
         rows = self.spark.sql(f"SELECT inline(from_json(?, 'array<struct<{schema}>>'))", args=[json.dumps(records)])
         of_this_run = (F.col("run_id") == self.run_id) & (F.col("job") == self.table_name)
-        write = self._write(rows, self._catalog_name(table))
+        write = self._write(rows, table)
         # One task needs no shuffle. Not overwritePartitions, which leaves the rows of an earlier attempt if there is
         # nothing to count now.
         write.option("distribution-mode", "none").overwrite(of_this_run)
 
-    def _write(self, rows: DataFrame, name: str) -> DataFrameWriterV2:
-        """A write to a table or a branch, in a commit that carries the run's id."""
-        return rows.writeTo(name).option("snapshot-property.run_id", self.run_id)
+    def _write(self, rows: DataFrame, table: str, branch: str | None = None) -> DataFrameWriterV2:
+        """A write to a table, or to a branch of it, in a commit that carries the run's id."""
+        rename_data_path(self._iceberg(table))
+        return rows.writeTo(branch or self._catalog_name(table)).option("snapshot-property.run_id", self.run_id)
 
     def _staged(self, table: str) -> Staged:
         """What this run has written to a table; raises ``NotStagedError``."""

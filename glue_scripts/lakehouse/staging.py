@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from lakehouse.errors import MainMovedError, NotStagedError
 
 MAIN = "main"
+#: Where the data files of a table go, by Iceberg's name for it and by the old one, which Athena gives to its tables.
+DATA_PATH, OLD_DATA_PATH = "write.data.path", "write.object-storage.path"
 _BRANCH, _TAG = "run_", "release_"
 
 
@@ -49,6 +51,16 @@ class Staged(NamedTuple):
 def iceberg_table(spark: Any, name: str) -> Any:
     """A table of the catalog, by its full name."""
     return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+
+
+def rename_data_path(table: Any) -> None:
+    """Lets Iceberg write a table that Athena has created: it refuses to while the property has its old name.
+
+    Athena takes neither name in CREATE TABLE.
+    """
+    path = table.properties().get(OLD_DATA_PATH)
+    if path is not None:
+        table.updateProperties().remove(OLD_DATA_PATH).set(DATA_PATH, path).commit()
 
 
 def start_branch(table: Any, run_id: str, base: int | None) -> None:

@@ -86,7 +86,8 @@ class AthenaApi:
         if context.get("Catalog", CATALOG).lower() != CATALOG:
             raise _invalid(f"The catalog {context['Catalog']} is not found.")
         database = (context.get("Database") or "default").lower()
-        execution = Execution(request["QueryString"], statement, database, location, workgroup)
+        owner = next((place["ExpectedBucketOwner"] for place in places if place.get("ExpectedBucketOwner")), None)
+        execution = Execution(request["QueryString"], statement, database, location, workgroup, owner)
         self._executions.start(execution)
         if token:
             self._tokens = {t: e for t, e in self._tokens.items() if self._executions.get(e.id)} | {token: execution}

@@ -171,12 +171,15 @@ class Ddl:
             if source not in sources:
                 raise QueryFailed(f"COLUMN_NOT_FOUND: line 1:1: Column '{source}' cannot be resolved")
             partitions.append(PartitionField(sources[source], 1000 + len(partitions), transform, label))
+        location = properties["location"].rstrip("/")
+        # As Athena does, by the old name of write.data.path, for which Iceberg 1.10 refuses to write.
+        layout = {"write.object-storage.enabled": "true", "write.object-storage.path": f"{location}/data"}
         self.catalog.iceberg.create_table(
             (database, name),
             Schema(*fields),
-            location=properties["location"].rstrip("/"),
+            location=location,
             partition_spec=PartitionSpec(*partitions),
-            properties=iceberg_properties(properties),
+            properties=iceberg_properties(properties) | layout,
         )
 
     def add_columns(self, statement: exp.Alter) -> None:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from sqlglot import exp
 
 from local_aws.athena.catalog import Catalog
@@ -43,6 +44,8 @@ class Execution:
     database: str
     location: str
     workgroup: str
+    #: The account that must own the bucket of the result; None if any may.
+    bucket_owner: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     state: str = "QUEUED"
     reason: str | None = None
@@ -73,6 +76,11 @@ class Execution:
         """Where the result lies in S3."""
         return f"{self.location.rstrip('/')}/{self.id}.{'csv' if self.kind == 'DML' else 'txt'}"
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """What S3 calls and descriptions say of the owner."""
+        return {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+
     def statistics(self) -> dict[str, Any]:
         now = time.time()
         return {
@@ -96,7 +104,7 @@ class Execution:
             "Query": self.sql,
             "StatementType": self.kind,
             **({"SubstatementType": "SELECT" if self.is_query else "INSERT"} if self.kind == "DML" else {}),
-            "ResultConfiguration": {"OutputLocation": self.output},
+            "ResultConfiguration": {"OutputLocation": self.output, **self.owner},
             "QueryExecutionContext": {"Database": self.database, "Catalog": CATALOG},
             "Status": status,
             "Statistics": {**self.statistics(), "DataScannedInBytes": self.scanned},
@@ -204,14 +212,18 @@ class Executions:
             name = "col_name" if isinstance(statement, exp.Describe) else "result"
             execution.columns = [text_column_info(name)] if lines else []
             output = "".join(f"{line}\n" for line in lines).encode()
-        await asyncio.to_thread(self._put, execution.output, output)
+        await asyncio.to_thread(self._put, execution, output)
 
-    def _put(self, uri: str, content: bytes) -> None:
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+    def _put(self, execution: Execution, content: bytes) -> None:
+        bucket, _, key = execution.output.removeprefix("s3://").partition("/")
         try:
-            self._catalog.s3.put_object(Bucket=bucket, Key=key, Body=content)
+            self._catalog.s3.put_object(Bucket=bucket, Key=key, Body=content, **execution.owner)
         except self._catalog.s3.exceptions.NoSuchBucket:
             raise QueryFailed(f"Unable to verify/create output bucket {bucket}") from None
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDenied":
+                raise
+            raise QueryFailed(f"Access denied when writing output to url: {execution.output}") from None
 
     async def _compute(self, execution: Execution, query: exp.Expr, scratch: Path, *, arrow: bool) -> dict[str, Any]:
         """Has the engine write the query's result into ``scratch``; what it says of it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.glue.definitions import capacity, checked_timeout, definition, invalid, required
+from local_aws.glue.definitions import capacity, checked_class, checked_timeout, definition, invalid, required
 from local_aws.glue.run_log import LOG_GROUP
 from local_aws.glue.runner import Runner
 from local_aws.glue.store import ACTIVE, Store
@@ -125,7 +125,7 @@ class GlueJobsApi:
             "ExecutionTime": 0,
             "Timeout": checked_timeout(request.get("Timeout", job["Timeout"])),
             **capacity(request if {"WorkerType", "NumberOfWorkers", "MaxCapacity"} & set(request) else job),
-            "ExecutionClass": request.get("ExecutionClass", job["ExecutionClass"]),
+            "ExecutionClass": checked_class(request.get("ExecutionClass") or job["ExecutionClass"]),
             "GlueVersion": job["GlueVersion"],
             "LogGroupName": LOG_GROUP,
         }

@@ -27,9 +27,11 @@ def definition(name: str, given: Json) -> Json:
         raise invalid("The local AWS keeps no tags of jobs.")
     if not 0 <= given.get("MaxRetries", 0) <= 10:
         raise invalid("MaxRetries must be between 0 and 10.")
+    checked_class(given.get("ExecutionClass", "STANDARD"))
     now = time.time()
     job = {
         "Name": name,
+        "JobMode": "SCRIPT",
         "CreatedOn": now,
         "ExecutionProperty": {"MaxConcurrentRuns": 1},
         "MaxRetries": 0,
@@ -59,6 +61,13 @@ def checked_timeout(minutes: Any) -> int:
     if not isinstance(minutes, int) or not 1 <= minutes <= 10080:
         raise invalid("Timeout must be between 1 and 10080 minutes.")
     return minutes
+
+
+def checked_class(name: str) -> str:
+    """A job's execution class; here both run alike."""
+    if name not in ("STANDARD", "FLEX"):
+        raise invalid(f"ExecutionClass {name!r} is not valid; it must be STANDARD or FLEX.")
+    return name
 
 
 def capacity(given: Json) -> Json:

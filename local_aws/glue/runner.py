@@ -106,7 +106,10 @@ class Runner:
         ended = time.time()
         seconds = round(ended - (began or ended))
         run |= {"JobRunState": state, "CompletedOn": ended, "ExecutionTime": seconds}
-        run |= {"DPUSeconds": seconds * run["MaxCapacity"]} | ({"ErrorMessage": message} if message else {})
+        if run["ExecutionClass"] == "FLEX":  # Glue gives them of no other kind of job that runs here
+            run["DPUSeconds"] = seconds * run["MaxCapacity"]
+        if message:
+            run["ErrorMessage"] = message
         await self._put_end(run)
         del self._active[run_id]
         if state == "FAILED" and run["Attempt"] < job["MaxRetries"] and not self.closing:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 
 import jinja2
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pytest
 from athena_client import Athena
 
+from dev.settings import lakehouse_settings
 from local_aws.athena.catalog import Catalog
-from stedi.settings import PROJECT, Settings
+from stedi.settings import PROJECT
 from stedi.table_definitions import statements
 from stedi.tables import JOBS, LANDING_TABLES, SOURCES, TABLES, UNREADABLE, WRITTEN_TABLES
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
@@ -29,7 +31,7 @@ class Lake:
         self.s3 = aws.client("s3")
         self.bucket = f"checks-{uuid.uuid4()}"
         self.s3.create_bucket(Bucket=self.bucket)
-        settings = Settings(bucket=self.bucket, database=f"checks_{uuid.uuid4().hex[:8]}")
+        settings = replace(lakehouse_settings(), bucket=self.bucket, database=f"checks_{uuid.uuid4().hex[:8]}")
         self.database = settings.database
         self.athena = Athena(aws, self.bucket, "default")
         self.athena.query(f"CREATE DATABASE {self.database}")

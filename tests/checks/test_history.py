@@ -2,11 +2,12 @@
 
 import json
 import uuid
+from dataclasses import replace
 
 import pytest
 from athena_client import Athena
 
-from stedi.settings import Settings
+from dev.settings import lakehouse_settings
 from stedi.table_definitions import statements
 from stedi.tables import TABLES, WRITTEN_TABLES
 from tests.checks.conftest import SQL
@@ -22,7 +23,7 @@ class Lake:
         self.names = {"database": f"history_{uuid.uuid4().hex[:8]}", "written": WRITTEN_TABLES}
         self.bucket = bucket
         self.athena = Athena(aws, bucket, "default")
-        settings = Settings(bucket=bucket, database=self.names["database"])
+        settings = replace(lakehouse_settings(), bucket=bucket, database=self.names["database"])
         tables = [TABLES["job_figures"], TABLES["releases"]]
         for ddl in (f"CREATE DATABASE {settings.database}", *statements(tables, {}, settings).values()):
             self.athena.query(ddl)

@@ -43,6 +43,15 @@ def test_the_dags_parse_without_errors_network_or_variables(parsed):
     assert sorted(parsed["tasks"]) == ["stedi_lakehouse", "stedi_maintenance"]
 
 
+def test_without_settings_each_dag_is_an_import_error_that_says_what_to_set():
+    errors = parse(PROJECT / "dags", settings={})["errors"]
+    assert {Path(file).name for file in errors} == {"stedi_lakehouse.py", "stedi_maintenance.py"}
+    for error in errors.values():
+        assert error.splitlines()[-1].startswith(
+            "stedi.settings.SettingsError: Set STEDI_BUCKET and STEDI_GLUE_ROLE_ARN in the environment"
+        )
+
+
 def test_the_dags_use_nothing_deprecated(parsed):
     assert parsed["deprecations"] == []
 
@@ -107,7 +116,7 @@ def test_every_parameter_explains_itself_and_says_what_it_allows(dag):
 def test_every_glue_job_has_a_timeout_retries_and_is_stopped_with_its_task(dag, table):
     task = dag.get_task(table)
     assert isinstance(task, GlueJobOperator)
-    assert task.job_name == table
+    assert task.job_name == f"stedi_{table}"
     assert task.stop_job_run_on_kill
     assert task.retries == 2
     assert task.execution_timeout > timedelta(minutes=task.create_job_kwargs["Timeout"])

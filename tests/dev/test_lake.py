@@ -3,10 +3,11 @@
 import pytest
 
 from dev import lake
-from stedi.settings import Settings
+from dev.settings import lakehouse_settings
 from tests.local_aws.glue_jobs import Jobs
 
-BUCKET, DATABASE = Settings().bucket, Settings().database
+SETTINGS = lakehouse_settings()
+BUCKET, DATABASE = SETTINGS.bucket, SETTINGS.database
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def full(lake_aws):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
     glue.create_job(
         Name="job",
-        Role=Settings().glue_role_arn,
+        Role=SETTINGS.glue_role_arn,
         Command={"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/no.py"},
         GlueVersion="5.1",
     )

@@ -108,7 +108,7 @@ def test_the_requirements_name_nothing_that_mwaa_brings(settings):
 
 
 def test_a_package_without_bucket_and_role_is_refused(local):
-    with pytest.raises(CommandError, match="STEDI_BUCKET and STEDI_GLUE_ROLE_ARN must be set"):
+    with pytest.raises(CommandError, match="Set STEDI_BUCKET and STEDI_GLUE_ROLE_ARN"):
         package.build()
 
 

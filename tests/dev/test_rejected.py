@@ -6,8 +6,7 @@ import random
 import pytest
 
 from dev.rejected import rejected_lines
-from dev.settings import CommandError
-from stedi.settings import Settings
+from dev.settings import CommandError, lakehouse_settings
 
 LINES = b'{"a": 1}\r\nnot json \xff\n\n{"b":\n  {"c": 2}\n}\n{"cut": \n{"d": 3}'
 
@@ -15,7 +14,7 @@ LINES = b'{"a": 1}\r\nnot json \xff\n\n{"b":\n  {"c": 2}\n}\n{"cut": \n{"d": 3}'
 @pytest.fixture
 def deliver(lake_aws):
     """Puts a file into a landing zone, for one test."""
-    s3, bucket, keys = lake_aws.client("s3"), Settings().bucket, []
+    s3, bucket, keys = lake_aws.client("s3"), lakehouse_settings().bucket, []
 
     def put(key, content):
         s3.put_object(Bucket=bucket, Key=key, Body=content)

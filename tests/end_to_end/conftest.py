@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from athena_client import Athena
 
+from dev.settings import lakehouse_settings
 from local_aws.settings import LocalAws, free_port, jars_directory
-from stedi.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
+SETTINGS = lakehouse_settings()
 TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
 
 
@@ -67,7 +68,7 @@ class Lake:
 
     def query(self, sql: str) -> list[list[str]]:
         """The rows of Athena's answer, as text; NULL is empty."""
-        rows = Athena(self.aws, Settings().bucket, Settings().database).query(sql)
+        rows = Athena(self.aws, SETTINGS.bucket, SETTINGS.database).query(sql)
         return [[value or "" for value in row] for row in rows]
 
     def content(self) -> dict[str, list[list[str]]]:

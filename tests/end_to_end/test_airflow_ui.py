@@ -13,12 +13,13 @@ from athena_client import Athena
 
 from dev.airflow_server import DAG, NoBrowser, browser, running_airflow, spark, wait_for
 from dev.generate import generate
+from dev.settings import lakehouse_settings
 from local_aws.glue.processes import processes
 from stedi.report.page import CHARTS
-from stedi.settings import Settings
 from stedi.tables import WRITTEN_TABLES
 from tests.reference.lakehouse_reference import lakehouse
 
+SETTINGS = lakehouse_settings()
 #: The Glue task that is hurt: the first one.
 JOB = "customer_trusted"
 TABLES = ["customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted"]
@@ -47,7 +48,7 @@ def airflow(due, landing, tmp_path_factory):
 
 def content(airflow):
     """Every row of every trusted and curated table, sorted."""
-    athena = Athena(airflow.aws, Settings().bucket, Settings().database)
+    athena = Athena(airflow.aws, SETTINGS.bucket, SETTINGS.database)
     return {table: sorted(athena.query(f"select * from {table}"), key=repr) for table in TABLES}
 
 
@@ -104,7 +105,7 @@ def test_each_published_table_has_one_event_that_says_what_was_published(airflow
     run = scheduled["dag_run_id"]
     found = events(airflow, run)
     assert sorted(event["name"] for event in found) == sorted(WRITTEN_TABLES)
-    athena = Athena(airflow.aws, Settings().bucket, Settings().database)
+    athena = Athena(airflow.aws, SETTINGS.bucket, SETTINGS.database)
     for event in found:
         [[snapshot, rows]] = athena.query(
             f"select snapshot_id, records from releases where run_id = '{run}' and table_name = '{event['name']}'"
@@ -193,7 +194,7 @@ def test_the_parameter_chosen_in_the_form_decides_what_is_in_the_tables(airflow,
 def report(airflow, by_hand, page, tmp_path_factory):
     """A browser's page, for the report of the run by hand."""
     key = f"reports/{by_hand['dag_run_id']}/index.html"
-    content = airflow.aws.client("s3").get_object(Bucket=Settings().bucket, Key=key)["Body"].read()
+    content = airflow.aws.client("s3").get_object(Bucket=SETTINGS.bucket, Key=key)["Body"].read()
     file = tmp_path_factory.mktemp("report") / "index.html"
     file.write_bytes(content)
     report = page.context.browser.new_page()

@@ -12,11 +12,13 @@ import pytest
 
 import warehouse
 from dev.generate import generate
+from dev.settings import lakehouse_settings
 from local_aws.athena.catalog import Catalog
-from stedi.settings import PROJECT, Settings
+from stedi.settings import PROJECT
 from stedi.tables import ICEBERG_TABLES, SOURCES, WRITTEN_TABLES
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 
+SETTINGS = lakehouse_settings()
 SAMPLE = PROJECT / "include" / "sample"
 
 COUNTS = {
@@ -96,8 +98,8 @@ def test_the_figures_count_what_a_job_read_and_wrote(first, lake):
 
 def test_the_report_is_left_here_as_it_was_published(first, report, lake):
     s3, prefix = lake.aws.client("s3"), f"reports/{first[0]['run_id']}/"
-    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=Settings().bucket, Prefix=prefix)["Contents"]]
-    published = {key: s3.get_object(Bucket=Settings().bucket, Key=key)["Body"].read() for key in keys}
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=SETTINGS.bucket, Prefix=prefix)["Contents"]]
+    published = {key: s3.get_object(Bucket=SETTINGS.bucket, Key=key)["Body"].read() for key in keys}
     assert {key.removeprefix(prefix): content for key, content in published.items()} == report
     assert set(report) == {"index.html"}
 
@@ -132,7 +134,7 @@ NOBODY = ["nobody@example.com", "1717200000000", "0.0", "0.0", "0.0"]
 
 def put_in(lake, table, row):
     """Puts a row into what a run has staged of a table."""
-    iceberg = Catalog(lake.aws).iceberg.load_table((Settings().database, table))
+    iceberg = Catalog(lake.aws).iceberg.load_table((SETTINGS.database, table))
     [branch] = [name for name in iceberg.refs() if name.startswith("run_")]
     run_id = iceberg.snapshot_by_name(branch).summary.additional_properties["run_id"]
     schema = iceberg.schema().as_arrow()
@@ -275,7 +277,7 @@ def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(firs
 
     def find():
         s3 = lake.aws.client("s3")
-        found = [warehouse.find(s3, Settings().bucket, prefix, texts) for prefix in ("warehouse/", "handover/")]
+        found = [warehouse.find(s3, SETTINGS.bucket, prefix, texts) for prefix in ("warehouse/", "handover/")]
         return {text: found[0][text] | found[1][text] for text in texts}
 
     def content():

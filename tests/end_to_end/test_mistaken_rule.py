@@ -15,16 +15,16 @@ from local_aws.athena.catalog import Catalog
 from local_aws.glue import spark
 from local_aws.glue.jars import jars
 from local_aws.settings import ACCESS_KEY, REGION, free_port
-from stedi.settings import PROJECT, Settings
+from stedi.settings import PROJECT
 from stedi.tables import WRITTEN_TABLES
 
-from .conftest import Lake
+from .conftest import SETTINGS, Lake
 
 pytestmark = pytest.mark.exhaustive
 
 #: Reads while the run is at work and after it.
 READS = {"athena": 100, "spark": 10, "duckdb": 10}
-DATABASE = Settings().database
+DATABASE = SETTINGS.database
 # Reads whenever it is told to, so that its start is over when the run begins.
 READ_BY_SPARK = """
 import json, sys
@@ -82,7 +82,7 @@ def of_spark(lake, tmp_path):
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
         f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-        f"{catalog}.warehouse": f"s3://{Settings().bucket}/warehouse",
+        f"{catalog}.warehouse": f"s3://{SETTINGS.bucket}/warehouse",
         f"{catalog}.cache-enabled": "false",
     }
     conf |= spark.settings(lake.aws, conf) | {"spark.jars": ",".join(map(str, jars()))}

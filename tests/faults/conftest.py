@@ -14,7 +14,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -25,13 +25,14 @@ from athena_client import Athena
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.table import StaticTable, Table
 
+from dev.settings import lakehouse_settings
+from lakehouse.staging import DATA_PATH, OLD_DATA_PATH
 from local_aws import service
 from local_aws.glue.processes import processes
 from local_aws.glue.store import ACTIVE
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws, free_port
 from stedi.delivery import deliver
 from stedi.glue_code import upload_code
-from stedi.settings import Settings
 from stedi.table_definitions import statements
 from stedi.tables import (
     ICEBERG_TABLES,
@@ -416,8 +417,12 @@ def undisturbed(aws, tmp_path_factory) -> Lake:
     athena = Athena(aws, BUCKET, "default")
     athena.query(f"CREATE DATABASE {DATABASE}")
     iceberg = [TABLES[table] for table in ICEBERG_TABLES]
-    for ddl in statements(iceberg, {}, Settings(bucket=BUCKET, database=DATABASE)).values():
+    for ddl in statements(iceberg, {}, replace(lakehouse_settings(), bucket=BUCKET, database=DATABASE)).values():
         athena.query(ddl)
+    # As they are since the first write of a job, which takes a commit more.
+    for table in map(lake.catalog.load_table, ((DATABASE, table) for table in ICEBERG_TABLES)):
+        with table.transaction() as change:
+            change.set_properties({DATA_PATH: table.properties[OLD_DATA_PATH]}).remove_properties(OLD_DATA_PATH)
 
     code = upload_code(s3, PROJECT / "glue_scripts", BUCKET)
     with io.BytesIO() as buffer:

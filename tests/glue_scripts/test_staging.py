@@ -29,6 +29,22 @@ def test_readers_see_what_a_run_has_staged_when_it_is_published(table):
     assert table.rows() == [3]
 
 
+def test_a_table_that_athena_has_created_is_written_to_its_data_path_once_that_has_the_new_name(table, tmp_path):
+    path = f"{tmp_path}/data"
+    properties = f"'{staging.OLD_DATA_PATH}' = '{path}', 'write.object-storage.enabled' = 'true'"
+    table.spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ({properties})")
+    with pytest.raises(Exception, match=f"'{staging.OLD_DATA_PATH}' has been deprecated"):
+        table.release("run", 1)
+
+    for _ in range(2):
+        staging.rename_data_path(table.iceberg)
+
+    table.release("run", 1)
+    [file] = table.spark.table(f"{table.name}.files").collect()
+    assert file.file_path.removeprefix("file:").startswith(f"{path}/")
+    assert table.rows() == [1]
+
+
 def test_a_release_can_still_be_read_after_the_next_one(table):
     table.release("first", 1, 2)
     table.release("second", 3)

@@ -26,8 +26,11 @@ sys.argv += ["--run_id", "r", "--database", "maintenance"]
 spark = SparkSession.builder.getOrCreate()
 spark.sql("CREATE DATABASE glue_catalog.maintenance LOCATION 's3://{BUCKET}/{LAKE}'")
 
-def table(name, by=""):
-    spark.sql(f"CREATE TABLE glue_catalog.maintenance.{{name}} (email string, phone string) USING iceberg {{by}}")
+def table(name, by="", data_path="write.data.path"):
+    # As Athena creates tables, and the jobs then write them.
+    properties = f"'write.object-storage.enabled' = 'true', '{{data_path}}' = 's3://{BUCKET}/{LAKE}/{{name}}/data'"
+    columns = "(email string, phone string) USING iceberg"
+    spark.sql(f"CREATE TABLE glue_catalog.maintenance.{{name}} {{columns}} {{by}} TBLPROPERTIES ({{properties}})")
     return f"glue_catalog.maintenance.{{name}}"
 
 def rows(*names):
@@ -51,7 +54,7 @@ emptied = table("emptied")
 rows("zoe").writeTo(emptied).append()
 rows().writeTo(emptied).overwrite(lit(True))
 
-table("never_written")
+table("never_written", data_path="write.object-storage.path")
 TABLES = ("small", "partly", "emptied", "never_written")
 before = {{name: content(name) for name in TABLES}}
 
@@ -77,7 +80,7 @@ def maintained(aws):
     ensure_bucket_and_role(aws, BUCKET, ROLE)
     jobs = Jobs(aws)
     code = upload_code(jobs.s3, PROJECT / "glue_scripts", BUCKET)
-    jobs.s3.put_object(Bucket=BUCKET, Key=f"{LAKE}/small/data/left_behind.parquet", Body=b"zoe@example.com")
+    jobs.s3.put_object(Bucket=BUCKET, Key=f"{LAKE}/small/data/0101/left_behind.parquet", Body=b"zoe@example.com")
     arguments = {
         "--datalake-formats": "iceberg",
         "--conf": ICEBERG_CONF,

@@ -250,3 +250,8 @@ def size(count: float) -> str:
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:,.1f} TB"
+
+
+def dollars(amount: float) -> str:
+    """An amount of money for people: $0.0733, $12.50."""
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

@@ -2,18 +2,20 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.glue import GlueJobHook
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 
 from stedi.athena import AthenaQueries, Row
+from stedi.report.cost import job_cost, query_cost
 from stedi.report.page import ABOUT_CONTENT, QUERIES, CheckResult, Facts, JobRun, render
+from stedi.s3 import s3_client
 from stedi.settings import Settings
 from stedi.snapshots import staged_snapshots
 from stedi.tables import JOBS, WRITTEN_TABLES
@@ -58,7 +60,7 @@ class LakehouseReport(BaseOperator):
         queries = {name: sql for name, sql in self.queries.items() if succeeded or name not in ABOUT_CONTENT}
         if not succeeded:
             queries["staged"] = staged_snapshots(self.settings.database, WRITTEN_TABLES, run_id)
-        answers, missing = self._ask(queries, succeeded)
+        answers, missing, asked = self._ask(queries, succeeded)
         staged = {
             f"{self.settings.database}.{row['table_name']}": row["snapshot_id"] for row in answers.pop("staged", [])
         }
@@ -69,7 +71,8 @@ class LakehouseReport(BaseOperator):
             succeeded=succeeded,
             failed_tasks=[task for task in tasks if states.get(task) == "failed"],
             delivered=ti.xcom_pull(task_ids="upload_landing") or {},
-            jobs=[_job_run(ti, job, states.get(job) or "not run") for job in JOBS],
+            jobs=[self._job(job, states.get(job) or "not run", run_id) for job in (*JOBS, "publish")],
+            queries=query_cost([check.scanned for check in checks if check.scanned is not None] + asked, self.settings),
             checks=checks,
             answers=answers,
             missing=missing,
@@ -89,12 +92,7 @@ class LakehouseReport(BaseOperator):
         executions = {
             result["query_execution_id"]: name for name, result in pulled.items() if "query_execution_id" in result
         }
-        scanned = {}
-        if executions:
-            found = self._athena.hook.conn.batch_get_query_execution(QueryExecutionIds=list(executions))
-            for query in found["QueryExecutions"]:
-                name = executions[query["QueryExecutionId"]]
-                scanned[name] = query["Statistics"].get("DataScannedInBytes", 0)
+        scanned = {executions[execution_id]: count for execution_id, count in self._scanned(executions).items()}
         return [
             CheckResult(
                 name=name,
@@ -105,6 +103,27 @@ class LakehouseReport(BaseOperator):
             )
             for name, result in pulled.items()
         ]
+
+    def _scanned(self, executions: Collection[str]) -> dict[str, int]:
+        """{execution id: bytes that its query scanned}; those that failed are free."""
+        if not executions:
+            return {}
+        found = self._athena.hook.conn.batch_get_query_execution(QueryExecutionIds=list(executions))
+        return {
+            query["QueryExecutionId"]: query["Statistics"].get("DataScannedInBytes", 0)
+            for query in found["QueryExecutions"]
+            if query["Status"]["State"] != "FAILED"
+        }
+
+    def _job(self, job: str, state: str, run_id: str) -> JobRun:
+        """A job with the cost of its runs for this run: Glue has them all, also of attempts that failed."""
+        name = self.settings.job_name(job)
+        glue = GlueJobHook(job_name=name).conn
+        runs = []
+        with suppress(glue.exceptions.EntityNotFoundException):  # the first run did not come to this job
+            runs = glue.get_job_runs(JobName=name)["JobRuns"]
+        ours = [run for run in runs if run.get("Arguments", {}).get("--run_id") == run_id]
+        return JobRun(job, state, job_cost(ours, self.settings))
 
     def _write_check_audit(
         self, run_id: str, params: Mapping[str, Any], now: datetime, checks: Sequence[CheckResult]
@@ -125,8 +144,8 @@ class LakehouseReport(BaseOperator):
         key = f"check_audit/run-{re.sub('[^A-Za-z0-9._-]', '_', run_id)}.json"
         self._put(key, "".join(json.dumps(row) + "\n" for row in rows), "application/json")
 
-    def _ask(self, queries: Mapping[str, str], succeeded: bool) -> tuple[dict[str, list[Row]], list[str]]:
-        """The answers to the queries, and why some are missing."""
+    def _ask(self, queries: Mapping[str, str], succeeded: bool) -> tuple[dict[str, list[Row]], list[str], list[int]]:
+        """The answers to the queries, why some are missing, and how many bytes each query scanned."""
         answers, missing = {}, []
         with self._athena as athena:
             executions = {name: athena.start(sql) for name, sql in queries.items()}
@@ -138,18 +157,8 @@ class LakehouseReport(BaseOperator):
                         raise
                     self.log.warning("%s", error)
                     missing.append(str(error))
-        return answers, missing
+        return answers, missing, list(self._scanned(executions.values()).values())
 
     def _put(self, key: str, content: str, content_type: str) -> None:
-        s3 = S3Hook().get_conn()
+        s3 = s3_client(self.settings)
         s3.put_object(Bucket=self.settings.bucket, Key=key, Body=content.encode(), ContentType=content_type)
-
-
-def _job_run(ti: Any, job: str, state: str) -> JobRun:
-    run_id = ti.xcom_pull(task_ids=job, key="glue_job_run_id")
-    if not run_id:
-        return JobRun(job, state)
-    run = GlueJobHook(job_name=job).conn.get_job_run(JobName=job, RunId=run_id)["JobRun"]
-    seconds = run.get("ExecutionTime", 0)
-    # Glue itself reports DPU-seconds for some kinds of jobs only.
-    return JobRun(job, state, seconds, run.get("DPUSeconds") or seconds * run.get("MaxCapacity", 0))

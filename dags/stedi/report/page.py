@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from stedi.athena import Row
 from stedi.report import figures
+from stedi.report.cost import JobCost, QueryCost
 from stedi.tables import JOBS, LANDING_TABLES, lineage
 
 #: The queries whose answers the page shows: files in include/sql/report/.
@@ -28,12 +29,11 @@ CHARTS = {
 
 @dataclass(frozen=True)
 class JobRun:
-    """The last run of a Glue job."""
+    """A Glue job in this run, all attempts together."""
 
     name: str
     state: str
-    seconds: float = 0
-    dpu_seconds: float = 0
+    cost: JobCost = field(default_factory=JobCost)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Facts:
     answers: Mapping[str, Sequence[Row]]
     #: Why some answers are missing.
     missing: Sequence[str]
+    #: What the queries of the checks and of this page cost.
+    queries: QueryCost = field(default_factory=QueryCost)
     #: {table, with its database: the snapshot that a run has staged which did not publish it}
     staged: Mapping[str, str] = field(default_factory=dict)
 
@@ -90,6 +92,7 @@ def render(facts: Facts) -> str:
         undelivered=[table for table, count in facts.delivered.items() if count["files"] == 0],
         sample=answers["customer_trusted"],
         size=figures.size,
+        dollars=figures.dollars,
     )
 
 

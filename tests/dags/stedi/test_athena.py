@@ -5,13 +5,18 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import TimeoutPosix
 
+from local_aws.settings import ACCOUNT
 from stedi.athena import AthenaQueries
 
 
 @pytest.fixture
 def queries(aws_environment, bucket):
     return AthenaQueries(
-        database="default", output_location=f"s3://{bucket}/results/", workgroup="primary", poll_seconds=0.001
+        database="default",
+        output_location=f"s3://{bucket}/results/",
+        bucket_owner=ACCOUNT,
+        workgroup="primary",
+        poll_seconds=0.001,
     )
 
 
@@ -21,6 +26,13 @@ def test_a_result_has_columns_and_rows_with_null_as_none(queries):
         ["one", "nothing"],
         [{"one": "1", "nothing": None}, {"one": "2", "nothing": "3"}],
     )
+
+
+def test_no_result_is_written_to_a_bucket_of_another_account(queries, s3, bucket):
+    queries.output["ExpectedBucketOwner"] = "123456789012"
+    with pytest.raises(AirflowException, match="Access denied when writing output to url: s3://"):
+        queries.ask("numbers", "select 1")
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
 def test_a_query_may_take_longer_than_120_polls(queries, slow_query, monkeypatch):

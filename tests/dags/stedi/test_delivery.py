@@ -36,6 +36,12 @@ def test_every_file_goes_to_the_folder_of_its_table(s3, bucket, source):
     assert delivered(s3, bucket) == one_each | {"customer_landing/2026/11/two.json": b"{}\n"}
 
 
+def test_the_sample_is_delivered_by_its_name_wherever_the_task_runs(s3, bucket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counts = deliver(s3, "sample", bucket)
+    assert all(count["sent"] > 0 for count in counts.values())
+
+
 def test_an_unchanged_file_is_not_sent_again(s3, bucket, source):
     deliver(s3, str(source), bucket)
     assert sent(deliver(s3, str(source), bucket)) == dict.fromkeys(TABLES, 0)

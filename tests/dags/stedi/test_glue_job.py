@@ -9,11 +9,12 @@ from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
+from dev.settings import lakehouse_settings
 from local_aws import service
 from stedi.glue_job import glue_job
-from stedi.settings import Settings
 
 JOB = "customer_trusted"
+NAME = lakehouse_settings().job_name(JOB)
 
 
 class Attempt:
@@ -21,7 +22,7 @@ class Attempt:
 
     def __init__(self, settings, script, waited_for, dag_run):
         self.task = glue_job(replace(settings, poll_seconds=0.1), JOB, "Waits", {})
-        self.task.script_location = script
+        self.task.script_location = self.task.create_job_kwargs["Command"]["ScriptLocation"] = script
         self.task.script_args["--run_id"] = dag_run
         self.task.create_job_kwargs["DefaultArguments"] = {}
         self.xcom = {}
@@ -50,7 +51,7 @@ class Attempt:
 @pytest.fixture
 def attempt(aws, aws_environment, bucket, s3, tmp_path):
     """Gives an attempt of a DAG run, with what the job's script does once it is waited for."""
-    settings = Settings(bucket=bucket)
+    settings = replace(lakehouse_settings(), bucket=bucket)
     service.start(aws, role=settings.glue_role_arn.rpartition("/")[2])
 
     def attempt(dag_run="one", then=""):
@@ -64,14 +65,14 @@ def attempt(aws, aws_environment, bucket, s3, tmp_path):
         return Attempt(settings, f"s3://{bucket}/{dag_run}", waited_for, dag_run)
 
     yield attempt
-    aws.client("glue").delete_job(JobName=JOB)
+    aws.client("glue").delete_job(JobName=NAME)
 
 
 def test_a_succeeded_job_run_goes_to_xcom_and_is_the_result(attempt, aws):
     one = attempt()
     run_id = one.execute()
     assert one.xcom["glue_job_run_id"] == run_id
-    assert aws.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]["JobRunState"] == "SUCCEEDED"
+    assert aws.client("glue").get_job_run(JobName=NAME, RunId=run_id)["JobRun"]["JobRunState"] == "SUCCEEDED"
 
 
 def test_an_attempt_takes_over_the_job_run_that_one_before_it_left_behind(attempt):
@@ -91,7 +92,7 @@ def test_a_task_that_is_cleared_runs_its_job_again(attempt):
 
 def test_a_job_run_that_somebody_stops_is_a_failure(attempt, aws):
     def stop(one):
-        aws.client("glue").batch_stop_job_run(JobName=JOB, JobRunIds=[one.xcom["glue_job_run_id"]])
+        aws.client("glue").batch_stop_job_run(JobName=NAME, JobRunIds=[one.xcom["glue_job_run_id"]])
 
     with pytest.raises(AirflowException, match="is STOPPED"):
         attempt(then="time.sleep(60)").execute(meanwhile=stop)
@@ -101,7 +102,7 @@ def test_a_killed_task_stops_its_job_run(attempt, aws):
     one = attempt(then="time.sleep(60)")
     with pytest.raises(AirflowException):
         one.execute(meanwhile=lambda one: one.task.on_kill())
-    run = aws.client("glue").get_job_run(JobName=JOB, RunId=one.xcom["glue_job_run_id"])["JobRun"]
+    run = aws.client("glue").get_job_run(JobName=NAME, RunId=one.xcom["glue_job_run_id"])["JobRun"]
     assert run["JobRunState"] == "STOPPED"
 
 

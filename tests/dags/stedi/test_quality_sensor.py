@@ -6,6 +6,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from airflow.sdk.execution_time.timeout import TimeoutPosix
 
 from local_aws.athena.catalog import Catalog
+from local_aws.settings import ACCOUNT
 from stedi.quality_sensor import AthenaQualitySensor, staged
 from stedi.tables import branch_name
 
@@ -28,6 +29,7 @@ def sensor(aws_environment, bucket):
             query=query,
             database="default",
             output_location=f"s3://{bucket}/",
+            bucket_owner=ACCOUNT,
             poll_seconds=0.05,
             **settings,
         )

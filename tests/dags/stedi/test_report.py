@@ -2,15 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import TimeoutPosix
 
+from dev.settings import lakehouse_settings
+from local_aws.resources import ensure_bucket_and_role
 from stedi.report.operator import LakehouseReport
 from stedi.report.page import QUERIES
-from stedi.settings import Settings
 from stedi.tables import JOBS
+from tests.local_aws.glue_jobs import BUCKET, ROLE, Jobs
 
 RUN_ID = "manual__2026-01-02T03:04:05+00:00"
 AUDIT = """
@@ -47,7 +50,9 @@ def publish(aws_environment, bucket, s3):
 
     def execute(states, results=None, **queries):
         report = LakehouseReport(
-            task_id="report", settings=Settings(bucket=bucket, poll_seconds=0.1), checks=["consent"]
+            task_id="report",
+            settings=replace(lakehouse_settings(), bucket=bucket, poll_seconds=0.1),
+            checks=["consent"],
         )
         report.queries = dict.fromkeys(QUERIES, "select 1 as one from nowhere") | queries
         task_instance = TaskInstance(states, results or {})
@@ -112,6 +117,19 @@ def test_a_run_that_is_reported_again_replaces_what_it_left_in_check_audit(publi
     }
 
 
+def test_the_page_counts_every_attempt_of_a_job_in_this_run_and_no_other_run(publish, aws):
+    ensure_bucket_and_role(aws, BUCKET, ROLE)
+    jobs, name = Jobs(aws), lakehouse_settings().job_name("customer_trusted")
+    jobs.create(name, "import time; time.sleep(2)")
+    for run_id in (RUN_ID, RUN_ID, "another"):
+        jobs.wait(name, jobs.start(name, Arguments={"--run_id": run_id}))
+    _, page = publish(FAILED)
+    jobs.glue.delete_job(JobName=name)
+    row = page[page.index("<td>customer_trusted</td>") :]
+    # Two runs of two workers, a minute each at least.
+    assert re.findall('<td class="number">(.*?)</td>', row)[1:3] == ["240", "$0.0293"]
+
+
 def test_the_page_shows_what_was_delivered_and_what_a_check_scanned(publish, aws, bucket):
     athena = aws.client("athena")
     query = athena.start_query_execution(
@@ -122,4 +140,4 @@ def test_the_page_shows_what_was_delivered_and_what_a_check_scanned(publish, aws
     _, page = publish(FAILED, {"upload_landing": delivered, "checks.consent": result}, audit=AUDIT)
     assert "This delivery had no files for step_trainer_landing." in page
     assert "customer_landing 1 file (1 new or changed)" in page
-    assert "0 bytes" in page
+    assert "2 queries, of the checks and of this report, scanned 0 bytes; billed are 20.0 MB, $0.0001." in page

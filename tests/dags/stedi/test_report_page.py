@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stedi.report.figures import size
+from stedi.report.cost import JobCost, QueryCost
+from stedi.report.figures import dollars, size
 from stedi.report.page import CHARTS, CheckResult, Facts, JobRun, render
 from stedi.tables import JOBS
 
@@ -68,7 +69,8 @@ SUCCEEDED = Facts(
     succeeded=True,
     failed_tasks=[],
     delivered={"customer_landing": {"files": 2, "sent": 0}},
-    jobs=[JobRun(job, "success", 31.4, 62.8) for job in JOBS],
+    jobs=[JobRun(job, "success", JobCost(31.4, 120, 0.0147)) for job in (*JOBS, "publish")],
+    queries=QueryCost(2, 2_100_000, 20_000_000, 0.0001),
     checks=[CheckResult("consent", "success", 0, {"customers": 1482, "since": None}, 2_100_000)],
     answers=ANSWERS,
     missing=[],
@@ -96,6 +98,15 @@ def test_a_run_about_which_everything_is_known_has_every_chart():
 def test_the_tiles_count_what_was_read_rejected_and_written():
     tiles = re.findall("<div><b>(.*?)</b><span>", render(SUCCEEDED))
     assert tiles == ["28", "3", "18", "-", "1 of 1"]
+
+
+def test_the_page_says_what_the_run_costs_job_by_job_and_in_all():
+    page = render(SUCCEEDED)
+    cells = re.findall('<td class="number">(.*?)</td>', page[page.index("what the run costs") :])
+    assert cells[:3] == ["31", "120", "$0.0147"]
+    assert cells[18:] == ["188", "720", "$0.0882"]
+    assert "2 queries, of the checks and of this report, scanned 2.1 MB; billed are 20.0 MB, $0.0001." in page
+    assert "Estimate for the run: $0.0883." in page
 
 
 def test_the_flow_shows_each_outcome_with_its_reason_and_every_table_of_the_lineage():
@@ -174,3 +185,8 @@ def test_the_page_needs_nothing_but_itself():
 )
 def test_sizes_are_for_people(count, text):
     assert size(count) == text
+
+
+@pytest.mark.parametrize(("amount", "text"), [(0, "$0.0000"), (0.07333, "$0.0733"), (1234.5, "$1,234.50")])
+def test_amounts_of_money_are_for_people(amount, text):
+    assert dollars(amount) == text

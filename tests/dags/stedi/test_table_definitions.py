@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 from athena_client import Athena
 
+from dev.settings import lakehouse_settings
 from lakehouse.tables import Column
-from stedi.settings import Settings
 from stedi.table_definitions import IncompatibleTablesError, create, existing_columns, statements
 from stedi.tables import TABLES
 
 #: As it was at first: user, timestamp, x, y, z.
 TABLE = replace(TABLES["accelerometer_trusted"], columns=TABLES["accelerometer_trusted"].columns[:5])
 AS_DESCRIBED = {column.name: column.sql_type for column in TABLE.columns}
-SETTINGS = Settings(bucket="bucket", database="db")
+SETTINGS = replace(lakehouse_settings(), bucket="bucket", database="db")
 
 
 def with_column(table, kind="number"):
@@ -73,7 +73,7 @@ def test_the_catalog_tells_which_columns_a_table_has_now(aws, bucket, aws_enviro
 def test_a_column_that_is_described_later_is_added_and_is_null_in_the_rows_that_are_there(
     aws, s3, bucket, aws_environment
 ):
-    settings = Settings(bucket=bucket, database=f"later_{uuid.uuid4().hex[:8]}", poll_seconds=0.1)
+    settings = replace(lakehouse_settings(), bucket=bucket, database=f"later_{uuid.uuid4().hex[:8]}", poll_seconds=0.1)
     athena, glue = Athena(aws, bucket, settings.database), aws.client("glue")
     for table in (TABLE, TABLES["check_audit"]):
         assert create([table], glue, settings) == [table.name]

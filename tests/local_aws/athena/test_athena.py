@@ -1,6 +1,7 @@
 """The local Athena answers as Athena does, or says that it cannot."""
 
 import gzip
+import re
 import time
 
 import pyarrow as pa
@@ -328,6 +329,19 @@ def test_an_insert_of_the_wrong_type_or_width_is_refused(athena):
     with pytest.raises(QueryFailed, match="TYPE_MISMATCH"):
         athena.query(f"insert into {table} values ('a', 5e0, 1)")
     assert athena.query(f"select count(*) from {table}") == [["0"]]
+
+
+def test_a_new_iceberg_table_has_the_layout_that_athena_gives_it(athena, aws):
+    table = athena.iceberg("x bigint, s string", "partitioned by (s)")
+    athena.query(f"insert into {table} values (1, 'a'), (2, 'b')")
+    iceberg = Catalog(aws).iceberg.load_table((athena.database, table))
+    data = f"s3://{athena.bucket}/warehouse/{table}/data"
+    assert iceberg.properties["write.object-storage.enabled"] == "true"
+    assert iceberg.properties["write.object-storage.path"] == data
+    files = iceberg.inspect.files()["file_path"].to_pylist()
+    # The folders of zeros and ones spread the keys, by whose beginnings S3 divides its load.
+    assert all(re.match(rf"{data}/[01]{{4}}/[01/]+/s=[ab]/", file) for file in files)
+    assert athena.query(f"select x from {table} where s = 'b'") == [["2"]]
 
 
 def test_an_iceberg_table_can_be_read_as_it_was(athena):

@@ -254,6 +254,7 @@ def test_a_log_is_read_on_from_its_token_and_no_line_comes_twice(jobs):
         ({"MaxCapacity": 10.0}, "Please do not set Max Capacity if using Worker Type"),
         ({"WorkerType": "X.1"}, "WorkerType X.1"),
         ({"Timeout": 10_081}, "Timeout must be between"),
+        ({"ExecutionClass": "CHEAP"}, "it must be STANDARD or FLEX"),
     ],
 )
 def test_a_definition_that_makes_no_sense_is_refused(jobs, wrong, words):
