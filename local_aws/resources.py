@@ -1,7 +1,15 @@
-"""What jobs and queries expect of an account before the first of them runs: a bucket, and a role for Glue."""
+"""What jobs and queries expect of an account before the first of them runs: a bucket and a role for Glue, or what a
+CloudFormation template makes."""
 
 import contextlib
+import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
 
 from local_aws.settings import REGION, LocalAws
 
@@ -9,6 +17,77 @@ TRUST_GLUE = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+
+
+class StackError(Exception):
+    """A template cannot be deployed; the message says which resource failed, and why."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A CloudFormation template and its parameters; the stack has the name of the file."""
+
+    template: Path
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.template.stem
+
+
+def deploy(local_aws: LocalAws, stack: Stack) -> bool:
+    """Creates the stack in a local AWS that serves, or updates it; False if it is deployed as it is.
+
+    Raises ``StackError``.
+    """
+    body = stack.template.read_text()
+    content = hashlib.sha256(json.dumps([body, dict(stack.parameters)]).encode()).hexdigest()
+    # Asking CloudFormation would take half a second.
+    deployed = local_aws.state / f"{stack.name}.deployed"
+    if deployed.exists() and deployed.read_text() == content:
+        return False
+    cloudformation = local_aws.client("cloudformation")
+    request = {
+        "StackName": stack.name,
+        "TemplateBody": body,
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in stack.parameters.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
+    try:
+        change = "update" if _exists(cloudformation, stack.name) else "create"
+        if change == "create":
+            cloudformation.create_stack(**request, OnFailure="DELETE")
+        else:
+            cloudformation.update_stack(**request)
+        waiter = cloudformation.get_waiter(f"stack_{change}_complete")
+        waiter.wait(StackName=stack.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
+    except (ClientError, WaiterError) as error:
+        if "No updates are to be performed" not in str(error):
+            reason = _reason(cloudformation, stack, error)
+            raise StackError(f"The stack {stack.name} cannot be deployed: {reason}") from error
+    deployed.write_text(content)
+    return True
+
+
+def _exists(cloudformation: Any, name: str) -> bool:
+    try:
+        found = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError:
+        return False
+    return str(found[0]["StackStatus"]) != "DELETE_COMPLETE"
+
+
+def _reason(cloudformation: Any, stack: Stack, error: Exception) -> str:
+    """The first failure of the last deployment, as CloudFormation words it."""
+    with contextlib.suppress(ClientError):
+        failed = [
+            f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+            for event in cloudformation.describe_stack_events(StackName=stack.name)["StackEvents"]
+            if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
+        ]
+        if failed:
+            return failed[-1]
+    return str(error)
 
 
 def ensure_bucket_and_role(local_aws: LocalAws, bucket: str | None, role: str | None) -> None:
