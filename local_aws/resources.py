@@ -41,7 +41,7 @@ def deploy(local_aws: LocalAws, stack: Stack) -> bool:
     Raises ``StackError``.
     """
     body = stack.template.read_text()
-    content = hashlib.sha256(json.dumps([body, dict(stack.parameters)]).encode()).hexdigest()
+    content = hashlib.sha256(json.dumps([body, dict(stack.parameters)], sort_keys=True).encode()).hexdigest()
     # Asking CloudFormation would take half a second.
     deployed = local_aws.state / f"{stack.name}.deployed"
     if deployed.exists() and deployed.read_text() == content:
@@ -63,8 +63,11 @@ def deploy(local_aws: LocalAws, stack: Stack) -> bool:
         waiter.wait(StackName=stack.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
     except (ClientError, WaiterError) as error:
         if "No updates are to be performed" not in str(error):
-            reason = _reason(cloudformation, stack, error)
-            raise StackError(f"The stack {stack.name} cannot be deployed: {reason}") from error
+            reason = _reason(cloudformation, stack) or error
+            raise StackError(
+                f"The stack {stack.name} cannot be deployed: {reason} (The state of the local AWS is in "
+                f"{local_aws.state}; if you delete it, the local AWS begins empty.)"
+            ) from error
     deployed.write_text(content)
     return True
 
@@ -77,17 +80,14 @@ def _exists(cloudformation: Any, name: str) -> bool:
     return str(found[0]["StackStatus"]) != "DELETE_COMPLETE"
 
 
-def _reason(cloudformation: Any, stack: Stack, error: Exception) -> str:
-    """The first failure of the last deployment, as CloudFormation words it."""
+def _reason(cloudformation: Any, stack: Stack) -> str:
+    """The first failure of a resource in the last deployment; "" if there is none."""
     with contextlib.suppress(ClientError):
-        failed = [
-            f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
-            for event in cloudformation.describe_stack_events(StackName=stack.name)["StackEvents"]
-            if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
-        ]
-        if failed:
-            return failed[-1]
-    return str(error)
+        for event in reversed(cloudformation.describe_events(StackName=stack.name)["OperationEvents"]):
+            reason = event.get("ValidationStatusReason") or event.get("ResourceStatusReason")
+            if reason and event["LogicalResourceId"] != stack.name and "FAILED" in event["OperationStatus"]:
+                return f"{event['LogicalResourceId']}: {reason}"
+    return ""
 
 
 def ensure_bucket_and_role(local_aws: LocalAws, bucket: str | None, role: str | None) -> None:

@@ -25,7 +25,7 @@ from local_aws.athena.tables import CATALOG
 from local_aws.athena.translate import translate
 from local_aws.athena.values import text_column_info
 from local_aws.calls import caller
-from local_aws.settings import REGION, LocalAws
+from local_aws.settings import REGION, LocalAws, calls_file
 
 AT_ONCE = 4
 #: Executions that are remembered; their results lie on the disk meanwhile, and for good in S3.
@@ -227,6 +227,8 @@ class Executions:
             {
                 "endpoint": self._local_aws.endpoint,
                 "key": caller.get(),
+                # Where calls are recorded, each caller reads for itself.
+                "cached_for": caller.get() if calls_file() else "",
                 "region": REGION,
                 "memory": f"{MEMORY // AT_ONCE // 2**20}MiB",
                 "cache": str(self._directory / "cache"),

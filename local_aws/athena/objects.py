@@ -47,7 +47,7 @@ def fetch(
         etag = objects[number].get("etag") or request("HEAD", uri).headers["ETag"]
         file = directory / str(objects[number].get("name", number))
         file.parent.mkdir(parents=True, exist_ok=True)
-        cache.link(repr((copy.__qualname__, uri, etag)), file, lambda part: make(part, uri, etag))
+        cache.link(repr((copy.__qualname__, uri, etag, job["cached_for"])), file, lambda part: make(part, uri, etag))
         return file
 
     def request(method: str, uri: str) -> HTTPResponse:

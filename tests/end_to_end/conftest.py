@@ -28,7 +28,7 @@ class Lake:
     def environment(self) -> dict[str, str]:
         # A job on so few records is over before Java's second compiler pays.
         java = "-XX:TieredStopAtLevel=1"
-        own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port)}
+        own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port), "LOCAL_AWS_CALLS": str(self.calls)}
         return os.environ | own | {"LOCAL_AWS_JAVA_OPTIONS": java}
 
     def start(self, *arguments: str) -> subprocess.Popen:
@@ -60,6 +60,11 @@ class Lake:
 
     def summary(self) -> dict:
         return json.loads((self.root / "summary.json").read_text())
+
+    @property
+    def calls(self) -> Path:
+        """The record of who called what."""
+        return self.root / "calls.jsonl"
 
     @property
     def aws(self) -> LocalAws:
