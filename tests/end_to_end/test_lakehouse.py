@@ -164,6 +164,7 @@ def put_in(lake, table, row):
 def again(first, lake):
     """Exit code and output of a second run on the same delivery, into whose tables a row without consent is put; and
     how often readers have found that row meanwhile."""
+    Catalog(lake.aws).iceberg  # noqa: B018  # to load it takes seconds, and the row must come before the checks
     run = lake.start("run", "--landing", str(SAMPLE), "--keep")
     output, found, ended = "", [], Event()
 

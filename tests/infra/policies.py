@@ -27,6 +27,9 @@ POLICIES = {"airflow": "DagPolicy", GLUE_KEY: "GluePolicy", "reader": "ReaderPol
 PUBLISHED = (*JOBS, "releases")
 HIDDEN = tuple(table for table in TABLES if table not in PUBLISHED)
 
+#: Where Spark looks for an object with the name of a folder.
+FOLDERS = (*LANDING_TABLES, "landing_repaired", "handover", "releases")
+
 Statement = Mapping[str, Any]
 
 
@@ -187,7 +190,7 @@ _NOBODY = [
     ("s3:DeleteObject s3:PutObjectAcl", [s3(f"{name}/1.json") for name in LANDING_TABLES]),
     ("s3:DeleteObject s3:PutObjectAcl", [s3("code/1/publish.py"), s3("reports/1/index.html")]),
     ("s3:PutObjectAcl", [s3(f"{folder}/1") for folder in ("athena-results", "reader-results", "releases", "handover")]),
-    ("s3:PutObjectAcl", [s3(folder) for folder in (*LANDING_TABLES, "handover", "releases")]),
+    ("s3:PutObjectAcl", [s3(folder) for folder in FOLDERS]),
     ("s3:PutObjectAcl s3:DeleteObject", [s3("check_audit/1"), s3("2024/customer/1.json", OTHER_BUCKET)]),
     ("s3:PutBucketPolicy", s3(bucket=OTHER_BUCKET)),
     ("glue:DeleteTable glue:BatchDeleteTable", table("customer_trusted")),
@@ -229,7 +232,7 @@ FORBIDDEN: dict[str, list[Call]] = {
         # What Airflow delivers and uploads.
         *calls(GLUE_KEY, "s3:PutObject", [s3(f"{name}/1.json") for name in LANDING_TABLES]),
         *calls(GLUE_KEY, "s3:PutObject", [s3("code/1/publish.py"), s3("reports/1/index.html")]),
-        *calls(GLUE_KEY, "s3:PutObject", [s3(name) for name in (*LANDING_TABLES, "handover", "releases")]),
+        *calls(GLUE_KEY, "s3:PutObject", [s3(name) for name in FOLDERS]),
         *calls(GLUE_KEY, "s3:GetObject", [s3("athena-results/1.csv"), s3("reader-results/1.csv")]),
         *calls(GLUE_KEY, "glue:CreateTable", table("customer_trusted")),
         *calls(GLUE_KEY, "athena:StartQueryExecution", workgroup(DATABASE)),
