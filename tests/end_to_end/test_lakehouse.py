@@ -21,6 +21,7 @@ from stedi.tables import ICEBERG_TABLES, SOURCES, TABLES, WRITTEN_TABLES
 from tests.infra.policies import (
     BUCKET,
     DATABASE,
+    GLUE_JOBS,
     HIDDEN,
     NEEDED,
     POLICIES,
@@ -339,9 +340,8 @@ def made(first, again, hard, lake):
             athena.query(f"select * from {table}", WorkGroup=f"{DATABASE}-readers")
     made = [call for call in read_calls(lake.calls) if (call.principal, call.action) != WARM_UP]
     # As long as the names of the jobs do not begin with the database.
-    return [
-        call._replace(resource=re.sub(f":job/(?!{DATABASE}_)", f":job/{DATABASE}_", call.resource)) for call in made
-    ]
+    job = re.compile(f":job/({'|'.join(GLUE_JOBS)})$")
+    return [call._replace(resource=job.sub(rf":job/{DATABASE}_\1", call.resource)) for call in made]
 
 
 def test_every_call_is_allowed_to_who_made_it(made, lake):

