@@ -27,5 +27,6 @@ RUN python -m local_aws.glue.jars
 COPY dags dags
 COPY glue_scripts glue_scripts
 COPY include include
+COPY infra infra
 COPY dev dev
 COPY local_aws local_aws

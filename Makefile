@@ -79,6 +79,7 @@ test: install
 	$(BIN)/mypy glue_scripts
 	$(BIN)/mypy dags dev local_aws
 	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report include/sql/published.sql
+	$(BIN)/cfn-lint --include-checks I -- infra/stedi.yaml
 	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 bench: install

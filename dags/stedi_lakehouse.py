@@ -1,6 +1,6 @@
 """The STEDI lakehouse, from delivered JSON to trusted tables. Read it top to bottom; the topology stands at the end.
 
-docs/aws.md lists the permissions that it needs on AWS.
+infra/stedi.yaml has the permissions that it needs on AWS.
 """
 
 import re

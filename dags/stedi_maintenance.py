@@ -1,6 +1,6 @@
 """The maintenance of the STEDI lakehouse: what its tables held before leaves their files.
 
-docs/aws.md lists the permissions that it needs on AWS.
+infra/stedi.yaml has the permissions that it needs on AWS.
 """
 
 from airflow.sdk import DAG, Param, task

@@ -9,6 +9,7 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dev.settings import CommandError, display_path, local_aws, local_root
+from local_aws.resources import StackError
 from local_aws.service import ServiceError
 
 #: The parameters of the DAGs that a command hands over; the DAG itself says which values it accepts.
@@ -170,7 +171,7 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         return int(arguments.function(arguments))
-    except (CommandError, ServiceError) as error:
+    except (CommandError, ServiceError, StackError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:

@@ -45,6 +45,8 @@ def environment(ui_port: int = 8080) -> dict[str, str]:
         **read_env_file(Path(__file__).with_name("airflow.env")),
         **inherited,
         **lakehouse_environment(),
+        # Who calls, in the local AWS's record of calls.
+        "AWS_ACCESS_KEY_ID": "airflow",
         "AIRFLOW_HOME": str(home()),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ui_port}/execution/",

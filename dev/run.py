@@ -145,7 +145,7 @@ def _child(
         child = subprocess.Popen(
             [sys.executable, "-m", "dev.dag_run", dag_id, json.dumps(conf), str(writer)],
             cwd=PROJECT,
-            env=airflow_home.environment() | {"STEDI_ATHENA_WORKGROUP": lake.RUN_WORKGROUP},
+            env=airflow_home.environment() | {"STEDI_ATHENA_WORKGROUP": lake.run_workgroup()},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from dev.lake import RUN_WORKGROUP
+from dev.lake import run_workgroup
 from dev.query import QueryError, ask, count_rows
 from dev.settings import display_path, lakehouse_settings, local_root
 from dev.terminal import print_line, print_table
@@ -93,7 +93,7 @@ def report(outcome: Outcome, console: Console) -> None:
     with ThreadPoolExecutor(1) as meanwhile:
         asked = meanwhile.submit(_figures, outcome.run_id)
         with contextlib.suppress(BotoCoreError, ClientError):  # the local AWS may be what failed
-            tables |= count_rows([table for table in TABLES if table not in known], RUN_WORKGROUP)
+            tables |= count_rows([table for table in TABLES if table not in known], run_workgroup())
         figures = asked.result()
     page = _fetch_report(outcome.run_id) if outcome.run_id and outcome.results.get("publish_report") else None
     outcome.lap(SUMMARY)
@@ -158,7 +158,7 @@ def staged_rows(run_id: str, table: str) -> int | None:
     """How many rows a job has staged of its table, by its own count."""
     sql = f"SELECT value FROM job_figures WHERE run_id = '{run_id}' AND source = '{table}' AND figure = 'written'"
     with contextlib.suppress(QueryError, BotoCoreError):
-        for (value,) in ask(sql, RUN_WORKGROUP)[1]:
+        for (value,) in ask(sql, run_workgroup())[1]:
             return int(value or 0)
     return None
 
@@ -172,7 +172,7 @@ def _figures(run_id: str | None) -> Figures:
         SELECT source, outcome, records FROM job_audit WHERE run_id = '{run_id}' AND outcome = 'rejected'
     """
     with contextlib.suppress(QueryError, BotoCoreError):
-        for source, figure, value in ask(sql, RUN_WORKGROUP)[1]:
+        for source, figure, value in ask(sql, run_workgroup())[1]:
             figures[str(source), str(figure)] += int(value or 0)
     return figures
 

@@ -1,6 +1,7 @@
 """MiniStack behind the gateway, and what it lacks: changes that survive a kill, and logs that are read page by page."""
 
 import asyncio
+import importlib
 import json
 import os
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local_aws.json_api import failure, response
+from local_aws.json_api import Json, failure, response
 from local_aws.settings import REGION, LocalAws
 
 
@@ -21,26 +22,32 @@ class Backend:
         _configure(local_aws)
         from ministack import app
         from ministack.core import persistence
-        from ministack.services import glue, iam, s3
+        from ministack.services import athena, s3
 
         #: Passes a request on as it is.
         self.app: ASGIApp = app.app
         self._directory = local_aws.state / "ministack"
         self._persistence = persistence
-        self._services = {"glue": glue, "iam": iam}
+        self._athena = athena
         self._changes = asyncio.Lock()
         s3._persist_object = _persist_or_fail(s3._persist_object)
 
-    async def change(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """A request that may change the service's state: answered only when the new state is on the disk.
+    def workgroup(self, name: str) -> Json | None:
+        """The configuration of an Athena workgroup; None if there is none of this name."""
+        self._athena._ensure_default_workgroup()
+        found = self._athena._workgroups.get(name)
+        return found["Configuration"] if found else None
+
+    async def change(self, scope: Scope, receive: Receive, send: Send, *services: str) -> None:
+        """A request that may change these services' state: answered only when the new state is on the disk.
 
         MiniStack itself saves at a graceful stop alone, and an Iceberg commit is a change of the catalog: with the
         catalog the table's content would be lost.
         """
         async with self._changes:
             messages = await self._messages(scope, receive)
-            saved = await asyncio.to_thread(self._save, service)
-        if not saved:
+            saved = [await asyncio.to_thread(self._save, service) for service in services]
+        if not all(saved):
             reason = f"The local AWS cannot save its state in {self._directory.parent}: is the disk full?"
             return await failure(500, "InternalServiceException", reason)(scope, receive, send)
         for message in messages:
@@ -89,7 +96,7 @@ class Backend:
             # A new file takes the old one's place; MiniStack only logs that it could not be written.
             return file.stat().st_ino if file.exists() else None
 
-        before, module = version(), self._services[service]
+        before, module = version(), importlib.import_module(f"ministack.services.{service}")
         self._persistence.save_state(service, module.get_state())
         if version() != before:
             return True
@@ -105,7 +112,7 @@ def _configure(local_aws: LocalAws) -> None:
     os.environ.update(
         BIND_HOST="127.0.0.1",
         GATEWAY_PORT=str(local_aws.port),
-        SERVICES="s3,glue,iam,sts,logs",
+        SERVICES="athena,cloudformation,glue,iam,logs,s3,sts",
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
         DOCKER_HOST="unix:///nonexistent",

@@ -23,10 +23,11 @@ from starlette.types import Receive, Scope, Send
 
 from local_aws.athena import AthenaApi
 from local_aws.backend import Backend
+from local_aws.calls import Record, access_key, caller
 from local_aws.glue.api import GlueJobsApi
 from local_aws.json_api import JsonApi, answer, failure, response
-from local_aws.resources import ensure_bucket_and_role
-from local_aws.settings import ACCOUNT, HEALTH, LOCK, LocalAws
+from local_aws.resources import Stack, deploy, ensure_bucket_and_role
+from local_aws.settings import ACCESS_KEY, ACCOUNT, HEALTH, LOCK, LocalAws, calls_file
 
 #: S3's refusal where a bucket belongs to another account than the client expects; MiniStack does not look.
 OWNER_HEADERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
@@ -41,8 +42,10 @@ class Gateway:
     def __init__(self, local_aws: LocalAws) -> None:
         self._local_aws = local_aws
         self._backend = Backend(local_aws)
-        self._athena: JsonApi = AthenaApi(local_aws)
+        self._athena = AthenaApi(local_aws, self._backend.workgroup)
         self._glue_jobs: JsonApi = GlueJobsApi(local_aws)
+        file = calls_file()
+        self._record = Record(file, self._athena.workgroup_of) if file else None
         #: Whether everything that clients may expect is there.
         self.ready = False
 
@@ -68,20 +71,31 @@ class Gateway:
             return await response(200 if self.ready else 503, health)(scope, receive, send)
         if any(headers.get(name, ACCOUNT) != ACCOUNT for name in OWNER_HEADERS):
             return await Response(OTHER_OWNER, 403, media_type="application/xml")(scope, receive, send)
+        caller.set(access_key(request) or ACCESS_KEY)
+        if self._record:
+            receive = await self._record.add(request, receive)
+        if service == "AmazonAthena" and action.endswith(("WorkGroup", "WorkGroups")):
+            return await self._backend.change(scope, receive, send, "athena")
         if service == "AmazonAthena":
             return await (await answer(self._athena, action, request))(scope, receive, send)
         if service == "AWSGlue" and action in self._glue_jobs.actions:
             return await (await answer(self._glue_jobs, action, request))(scope, receive, send)
         if service == "AWSGlue" and not action.startswith(("Get", "List", "Search", "BatchGet")):
-            return await self._backend.change("glue", scope, receive, send)
+            return await self._backend.change(scope, receive, send, "glue")
         if (service, action) == ("Logs_20140328", "FilterLogEvents"):
             return await self._backend.filter_log_events(scope, receive, send)
-        if "/iam/aws4_request" in headers.get("authorization", ""):
-            return await self._backend.change("iam", scope, receive, send)
+        authorization = headers.get("authorization", "")
+        if "/iam/aws4_request" in authorization:
+            return await self._backend.change(scope, receive, send, "iam")
+        if "/cloudformation/aws4_request" in authorization:
+            # It works on after its answer: the request that sees its end saves what it has made.
+            return await self._backend.change(scope, receive, send, "s3", "glue", "iam", "athena", "cloudformation")
         return await self._backend.app(scope, receive, send)
 
 
-async def serve(local_aws: LocalAws, name: str | None, bucket: str | None, role: str | None) -> None:
+async def serve(
+    local_aws: LocalAws, name: str | None, bucket: str | None, role: str | None, stack: Stack | None
+) -> None:
     """Serves until the process is asked to end; then ends the runs, and saves."""
     gateway = Gateway(local_aws)
     stop_requested = asyncio.Event()
@@ -91,6 +105,8 @@ async def serve(local_aws: LocalAws, name: str | None, bucket: str | None, role:
     async def until_stopped() -> None:
         # Hypercorn calls this once it serves.
         await asyncio.to_thread(ensure_bucket_and_role, local_aws, bucket, role)
+        if stack:
+            await asyncio.to_thread(deploy, local_aws, stack)
         gateway.ready = True
         await stop_requested.wait()
         # Still serving: the runs' last lines go to the logs.
@@ -116,6 +132,8 @@ def main() -> None:
     parser.add_argument("--name", help="serve other machines too, which reach this one by this name; it trusts them")
     parser.add_argument("--bucket", help="a bucket to create before it is healthy")
     parser.add_argument("--role", help="a role for Glue to create before it is healthy")
+    parser.add_argument("--template", type=Path, help="a CloudFormation template to deploy before it is healthy")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
     arguments = parser.parse_args()
     local_aws = LocalAws(arguments.port, arguments.state.resolve(), arguments.seconds_per_minute)
     local_aws.state.mkdir(parents=True, exist_ok=True)
@@ -128,7 +146,9 @@ def main() -> None:
         sys.exit(f"Another local AWS uses {local_aws.state}.")
     os.truncate(lock, 0)
     os.write(lock, json.dumps({"pid": os.getpid(), "port": local_aws.port}).encode())
-    asyncio.run(serve(local_aws, arguments.name, arguments.bucket, arguments.role))
+    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameter)
+    stack = Stack(arguments.template, parameters) if arguments.template else None
+    asyncio.run(serve(local_aws, arguments.name, arguments.bucket, arguments.role, stack))
 
 
 if __name__ == "__main__":

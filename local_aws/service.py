@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from local_aws.resources import ensure_bucket_and_role
+from local_aws.resources import Stack, deploy, ensure_bucket_and_role
 from local_aws.settings import HEALTH, LOCK, PROJECT, LocalAws
 
 SECONDS_TO_START = 60.0
@@ -22,16 +22,21 @@ class ServiceError(Exception):
     """The local AWS could not be started or stopped; the message says what to do."""
 
 
-def start(local_aws: LocalAws, *, bucket: str | None = None, role: str | None = None) -> None:
-    """Starts the local AWS unless it runs already, and creates the bucket and the Glue role of these names.
+def start(
+    local_aws: LocalAws, *, bucket: str | None = None, role: str | None = None, stack: Stack | None = None
+) -> None:
+    """Starts the local AWS unless it runs already, and creates the bucket and the Glue role of these names, or what a
+    stack describes.
 
-    Its log is ``<state>/server.log``. Raises ``ServiceError`` if it cannot be started there.
+    Its log is ``<state>/server.log``. Raises ``ServiceError`` if it cannot be started there, and ``StackError``.
     """
     local_aws.state.mkdir(parents=True, exist_ok=True)
     with (local_aws.state / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _wait_for_running_server(local_aws):
             _launch(local_aws)
+        if stack:
+            deploy(local_aws, stack)
     ensure_bucket_and_role(local_aws, bucket, role)
 
 

@@ -22,8 +22,10 @@ def read_env_file(path: Path) -> dict[str, str]:
 #: What points an AWS client here, beside the endpoint.
 _CLIENT_VARIABLES = read_env_file(Path(__file__).with_name("client.env"))
 REGION = _CLIENT_VARIABLES["AWS_REGION"]
-#: MiniStack takes any key; twelve digits would choose another account.
+#: The access key of clients that are given no other. Any key is taken; it says in the record of calls who called.
 ACCESS_KEY = _CLIENT_VARIABLES["AWS_ACCESS_KEY_ID"]
+#: The access key of the Glue jobs, and of what Glue does in the name of their role.
+GLUE_KEY = "glue"
 
 #: The account that owns everything here.
 ACCOUNT = "000000000000"
@@ -47,13 +49,13 @@ class LocalAws:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def client_environment(self) -> dict[str, str]:
+    def client_environment(self, key: str = ACCESS_KEY) -> dict[str, str]:
         """The environment variables that point every AWS client (boto3, PyAthena, Airflow's hooks) here."""
-        return {"AWS_ENDPOINT_URL": self.endpoint, **_CLIENT_VARIABLES}
+        return {"AWS_ENDPOINT_URL": self.endpoint, **_CLIENT_VARIABLES, "AWS_ACCESS_KEY_ID": key}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, key: str = ACCESS_KEY) -> Any:
         """A boto3 client of one service here, whatever the environment says of endpoints, keys and proxies."""
-        return boto3.session.Session(ACCESS_KEY, ACCESS_KEY, region_name=REGION).client(
+        return boto3.session.Session(key, key, region_name=REGION).client(
             service, endpoint_url=self.endpoint, config=Config(proxies={}, retries={"max_attempts": 1})
         )
 
@@ -74,6 +76,12 @@ def free_port() -> int:
 def jars_directory() -> Path:
     """The directory of Spark's jars: ``LOCAL_AWS_JARS``, or ``.local/jars`` beside this package."""
     return Path(os.environ.get("LOCAL_AWS_JARS") or PROJECT / ".local" / "jars")
+
+
+def calls_file() -> Path | None:
+    """``LOCAL_AWS_CALLS``: the file to which a server writes each call, for ``local_aws.calls``."""
+    name = os.environ.get("LOCAL_AWS_CALLS")
+    return Path(name) if name else None
 
 
 def java_options() -> str:

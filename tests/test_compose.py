@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev import airflow_home
-from dev.settings import lakehouse_settings
+from dev import airflow_home, lake
+from local_aws import resources
 from local_aws.settings import free_port, read_env_file
 from stedi.settings import Settings
 
@@ -47,11 +47,12 @@ def test_no_secret_is_written_down():
     assert all("/secrets/" in given[key] for key in secret if key.endswith(("_FILE", "_CMD")))
 
 
-def test_the_local_aws_has_the_bucket_role_and_name_that_airflow_uses():
-    settings = lakehouse_settings()
-    role = settings.glue_role_arn.rpartition("/")[2]
-    expected = {f"--bucket={settings.bucket}", f"--role={role}", "--port=4566", "--name=local-aws"}
-    assert expected <= set(SERVICES["local-aws"]["command"])
+def test_the_local_aws_has_the_stack_and_the_name_that_airflow_uses():
+    command = SERVICES["local-aws"]["command"]
+    parameters = dict(word.removeprefix("--parameter=").split("=") for word in command if "--parameter=" in word)
+    # The same as those of the commands, or each would deploy the stack anew.
+    assert resources.Stack(PROJECT / "infra" / "stedi.yaml", parameters) == lake.stack()
+    assert {"--template=infra/stedi.yaml", "--port=4566", "--name=local-aws"} <= set(command)
     assert SERVICES["scheduler"]["environment"]["AWS_ENDPOINT_URL"] == "http://local-aws:4566"
 
 

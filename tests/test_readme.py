@@ -8,7 +8,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 VERIFICATION = PROJECT / "docs" / "verification.md"
-DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "infra" / "README.md"]
+DOCUMENTS += sorted((PROJECT / "docs").glob("*.md"))
 
 
 def test_every_test_that_verification_names_exists():
@@ -26,7 +27,7 @@ def test_every_test_that_verification_names_exists():
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_path_and_link_of_a_document_exists(document):
     text = document.read_text()
-    paths = re.findall(r"`((?:dags|dev|docs|glue_scripts|include|local_aws|tests)/[\w./]*)`", text)
+    paths = re.findall(r"`((?:dags|dev|docs|glue_scripts|include|infra|local_aws|tests)/[\w./]*)`", text)
     # First steps has its reader make the files of a new source.
     assert [path for path in paths if not (PROJECT / path).exists() and "heart_rate" not in path] == []
     links = re.findall(r"\]\(([^)\s#:]+)(?:#[^)]*)?\)", text)

@@ -84,7 +84,9 @@ def deliver(s3: Any, source: str, bucket: str) -> dict[str, dict[str, int]]:
             s3.upload_file(str(file.path), bucket, key, ExtraArgs=extra)
         else:
             origin = {"Bucket": file.bucket, "Key": file.key}
-            s3.copy(origin, bucket, key, ExtraArgs=extra | {"MetadataDirective": "REPLACE"})
+            # Not with its tags, which would need more permissions.
+            replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
+            s3.copy(origin, bucket, key, ExtraArgs=extra | replaced)
         return True
 
     counts = {}

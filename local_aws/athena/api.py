@@ -1,6 +1,7 @@
 """The Athena API on the wire: its actions, their requests and answers, and Athena's errors. Work is done elsewhere."""
 
 import asyncio
+import functools
 import importlib
 import re
 import threading
@@ -12,6 +13,7 @@ from local_aws.athena.errors import MalformedQuery, QueryFailed
 from local_aws.athena.executions import Execution, Executions
 from local_aws.athena.parse import parse
 from local_aws.athena.tables import CATALOG
+from local_aws.calls import caller
 from local_aws.json_api import ApiError
 from local_aws.paging import page
 from local_aws.settings import LocalAws
@@ -23,13 +25,16 @@ Json = dict[str, Any]
 
 
 class AthenaApi:
-    """The actions of Athena's API. Executions and workgroups live as long as the server."""
+    """The actions of Athena's API, but for those on workgroups. Executions live as long as the server.
 
-    def __init__(self, local_aws: LocalAws) -> None:
-        self._catalog = Catalog(local_aws)
-        self._executions = Executions(local_aws, self._catalog)
+    ``workgroup`` gives a workgroup's configuration, or None.
+    """
+
+    def __init__(self, local_aws: LocalAws, workgroup: Callable[[str], Json | None]) -> None:
+        self._catalogs = functools.cache(functools.partial(Catalog, local_aws))
+        self._executions = Executions(local_aws, lambda: self._catalog)
         self._tokens: dict[str, Execution] = {}
-        self._workgroups: dict[str, Json] = {"primary": {}}
+        self._configuration = workgroup
         # pyiceberg takes about as long to load as a query; the first one should not have to wait for it
         threading.Thread(target=importlib.import_module, args=("pyiceberg.table",), daemon=True).start()
         self._actions: dict[str, Callable[[Json], Awaitable[Json]]] = {
@@ -40,9 +45,6 @@ class AthenaApi:
             "ListQueryExecutions": self._list,
             "GetQueryResults": self._results,
             "GetQueryRuntimeStatistics": self._statistics,
-            "CreateWorkGroup": self._create_workgroup,
-            "GetWorkGroup": self._get_workgroup,
-            "ListWorkGroups": self._list_workgroups,
             "GetDataCatalog": self._get_data_catalog,
             "ListDataCatalogs": self._list_data_catalogs,
             "GetDatabase": self._get_database,
@@ -55,6 +57,16 @@ class AthenaApi:
     async def handle(self, action: str, request: Json) -> Json:
         """Answers one request; raises ``ApiError``."""
         return await self._actions[action](request)
+
+    @property
+    def _catalog(self) -> Catalog:
+        """The catalog as the caller sees it: on AWS, too, Athena asks Glue and S3 in the caller's name."""
+        return self._catalogs(caller.get())
+
+    def workgroup_of(self, execution_id: str) -> str | None:
+        """The workgroup of an execution, if there is such a one."""
+        execution = self._executions.get(execution_id)
+        return execution.workgroup if execution else None
 
     async def close(self) -> None:
         """Ends the queries that are running."""
@@ -69,8 +81,10 @@ class AthenaApi:
                 raise _invalid("Idempotent parameters do not match")
             return {"QueryExecutionId": earlier.id}
         workgroup = request.get("WorkGroup") or "primary"
-        configuration = self._workgroup(workgroup).get("ResultConfiguration", {})
-        places = [request.get("ResultConfiguration") or {}, configuration]
+        configuration = self._workgroup(workgroup)
+        places = [request.get("ResultConfiguration") or {}, configuration.get("ResultConfiguration") or {}]
+        if configuration.get("EnforceWorkGroupConfiguration"):
+            places.reverse()
         location = next((place["OutputLocation"] for place in places if place.get("OutputLocation")), None)
         if not location:
             raise _invalid(
@@ -154,23 +168,11 @@ class AthenaApi:
     # --- workgroups ---
 
     def _workgroup(self, name: str) -> Json:
-        if name not in self._workgroups:
+        """A workgroup's configuration."""
+        configuration = self._configuration(name)
+        if configuration is None:
             raise _invalid(f"WorkGroup {name} is not found.")
-        return self._workgroups[name]
-
-    async def _create_workgroup(self, request: Json) -> Json:
-        if request["Name"] in self._workgroups:
-            raise _invalid("WorkGroup is already created")
-        self._workgroups[request["Name"]] = request.get("Configuration") or {}
-        return {}
-
-    async def _get_workgroup(self, request: Json) -> Json:
-        configuration = self._workgroup(request["WorkGroup"])
-        return {"WorkGroup": {"Name": request["WorkGroup"], "State": "ENABLED", "Configuration": configuration}}
-
-    async def _list_workgroups(self, request: Json) -> Json:
-        workgroups = [{"Name": name, "State": "ENABLED"} for name in self._workgroups]
-        return _page(workgroups, "WorkGroups", request, IDS)
+        return configuration
 
     # --- the catalog ---
 

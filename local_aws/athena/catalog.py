@@ -65,12 +65,16 @@ Described = dict[str, Any]
 
 
 class Catalog:
-    """The catalog of one local AWS. Its methods block (HTTP to the local AWS), so call them off the event loop."""
+    """The catalog of one local AWS, asked with an access key.
 
-    def __init__(self, local_aws: LocalAws) -> None:
+    Its methods block (HTTP to the local AWS), so call them off the event loop.
+    """
+
+    def __init__(self, local_aws: LocalAws, key: str = ACCESS_KEY) -> None:
         self._local_aws = local_aws
-        self.glue = local_aws.client("glue")
-        self.s3 = local_aws.client("s3")
+        self._key = key
+        self.glue = local_aws.client("glue", key)
+        self.s3 = local_aws.client("s3", key)
 
     @cached_property
     def iceberg(self) -> "GlueCatalog":
@@ -81,7 +85,7 @@ class Catalog:
         for service in ("glue", "s3"):
             properties[f"{service}.endpoint"] = self._local_aws.endpoint
             properties[f"{service}.region"] = REGION
-            properties[f"{service}.access-key-id"] = properties[f"{service}.secret-access-key"] = ACCESS_KEY
+            properties[f"{service}.access-key-id"] = properties[f"{service}.secret-access-key"] = self._key
         return GlueCatalog("local", **properties)
 
     # --- databases and tables ---

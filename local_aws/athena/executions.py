@@ -25,7 +25,8 @@ from local_aws.athena.show import show
 from local_aws.athena.tables import CATALOG
 from local_aws.athena.translate import translate
 from local_aws.athena.values import text_column_info
-from local_aws.settings import ACCESS_KEY, REGION, LocalAws
+from local_aws.calls import caller
+from local_aws.settings import REGION, LocalAws, calls_file
 
 AT_ONCE = 4
 #: Executions that are remembered; their results lie on the disk meanwhile, and for good in S3.
@@ -130,9 +131,12 @@ class Execution:
 
 
 class Executions:
-    """Runs executions, a few at once, and remembers them as long as the server lives. On the event loop."""
+    """Runs executions, a few at once, and remembers them as long as the server lives. On the event loop.
 
-    def __init__(self, local_aws: LocalAws, catalog: Catalog) -> None:
+    ``catalog`` gives the catalog as the caller sees it.
+    """
+
+    def __init__(self, local_aws: LocalAws, catalog: Callable[[], Catalog]) -> None:
         self._local_aws = local_aws
         self._catalog = catalog
         self._executions: OrderedDict[str, Execution] = OrderedDict()
@@ -200,9 +204,9 @@ class Executions:
             output = (scratch / "result.csv").read_bytes()
         elif isinstance(statement, exp.Insert):
             insert = Insert(statement, execution.database)
-            await asyncio.to_thread(insert.check, self._catalog)
+            await asyncio.to_thread(insert.check, self._catalog())
             await self._compute(execution, insert.query, scratch, arrow=True)
-            execution.written = await _to_its_end(insert.append, self._catalog, scratch / "result.arrow")
+            execution.written = await _to_its_end(insert.append, self._catalog(), scratch / "result.arrow")
         else:
             began = time.monotonic()
             lines = await _to_its_end(self._utility, execution, statement)
@@ -216,9 +220,10 @@ class Executions:
 
     def _put(self, execution: Execution, content: bytes) -> None:
         bucket, _, key = execution.output.removeprefix("s3://").partition("/")
+        s3 = self._catalog().s3
         try:
-            self._catalog.s3.put_object(Bucket=bucket, Key=key, Body=content, **execution.owner)
-        except self._catalog.s3.exceptions.NoSuchBucket:
+            s3.put_object(Bucket=bucket, Key=key, Body=content, **execution.owner)
+        except s3.exceptions.NoSuchBucket:
             raise QueryFailed(f"Unable to verify/create output bucket {bucket}") from None
         except ClientError as error:
             if error.response["Error"]["Code"] != "AccessDenied":
@@ -227,12 +232,15 @@ class Executions:
 
     async def _compute(self, execution: Execution, query: exp.Expr, scratch: Path, *, arrow: bool) -> dict[str, Any]:
         """Has the engine write the query's result into ``scratch``; what it says of it."""
-        translated = await asyncio.to_thread(translate, query, execution.sql, execution.database, self._catalog.resolve)
+        resolve = self._catalog().resolve
+        translated = await asyncio.to_thread(translate, query, execution.sql, execution.database, resolve)
         execution.scanned = sum(source["bytes"] for source in translated.sources)
         answer = await self._processes.run(
             {
                 "endpoint": self._local_aws.endpoint,
-                "key": ACCESS_KEY,
+                "key": caller.get(),
+                # Where calls are recorded, each caller reads for itself.
+                "cached_for": caller.get() if calls_file() else "",
                 "region": REGION,
                 "memory": f"{MEMORY // AT_ONCE // 2**20}MiB",
                 "cache": str(self._directory / "cache"),
@@ -255,9 +263,9 @@ class Executions:
     def _utility(self, execution: Execution, statement: exp.Expr) -> list[str]:
         """Carries out a statement that is no query; the lines of its answer."""
         if isinstance(statement, exp.Create | exp.Drop | exp.Alter):
-            Ddl(self._catalog, execution.database, execution.sql).run(statement)
+            Ddl(self._catalog(), execution.database, execution.sql).run(statement)
             return []
-        return show(self._catalog, execution.sql, execution.database)
+        return show(self._catalog(), execution.sql, execution.database)
 
 
 async def _to_its_end(work: Callable[..., Any], *arguments: Any) -> Any:

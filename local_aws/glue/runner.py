@@ -20,7 +20,7 @@ from local_aws.glue.processes import end_processes
 from local_aws.glue.run_log import RunLog
 from local_aws.glue.store import Store
 from local_aws.json_api import Json
-from local_aws.settings import LocalAws
+from local_aws.settings import GLUE_KEY, LocalAws
 
 logger = logging.getLogger("local_aws")
 
@@ -34,9 +34,10 @@ class _Active:
 
 
 class Runner:
-    """The runs of one local AWS. Each works in ``<directory>/<run id>``; ``client`` gives boto3 clients."""
+    """The runs of one local AWS. Each works in ``<directory>/<run id>``; ``client`` gives boto3 clients,
+    as ``LocalAws.client`` does."""
 
-    def __init__(self, local_aws: LocalAws, directory: Path, store: Store, client: Callable[[str], Any]) -> None:
+    def __init__(self, local_aws: LocalAws, directory: Path, store: Store, client: Callable[..., Any]) -> None:
         self._aws = local_aws
         self._directory = directory
         self._store = store
@@ -81,10 +82,10 @@ class Runner:
         run_id, began = run["Id"], None
         try:
             directory = self._directory / run_id
-            log = RunLog(await asyncio.to_thread(self._client, "logs"), directory, run_id)
+            log = RunLog(await asyncio.to_thread(self._client, "logs", GLUE_KEY), directory, run_id)
             await asyncio.to_thread(log.create)
             try:
-                s3, script = await asyncio.to_thread(self._client, "s3"), job["Command"]["ScriptLocation"]
+                s3, script = await asyncio.to_thread(self._client, "s3", GLUE_KEY), job["Command"]["ScriptLocation"]
                 wanted = await asyncio.to_thread(prepare, self._aws, s3, run, script, arguments, directory)
                 began = time.time()
                 run["JobRunState"] = "RUNNING"

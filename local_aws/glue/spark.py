@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local_aws.glue.jars import java_home, spark_home
-from local_aws.settings import ACCESS_KEY, REGION, LocalAws, java_options
+from local_aws.settings import GLUE_KEY, REGION, LocalAws, java_options
 
 #: Spark puts its configuration's directory on the class path, which must be the same for every JVM (for the class
 #: archive): this one, beside the jars, does not exist.
@@ -56,8 +56,8 @@ def settings(local_aws: LocalAws, conf: Iterable[str]) -> dict[str, str]:
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
         "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
-        "spark.hadoop.fs.s3a.access.key": ACCESS_KEY,
-        "spark.hadoop.fs.s3a.secret.key": ACCESS_KEY,
+        "spark.hadoop.fs.s3a.access.key": GLUE_KEY,
+        "spark.hadoop.fs.s3a.secret.key": GLUE_KEY,
     }
     for catalog in [match[1] for key in conf if (match := re.fullmatch(r"spark\.sql\.catalog\.([^.]+)", key))]:
         result |= {
@@ -73,7 +73,7 @@ def environment(local_aws: LocalAws, directory: Path) -> dict[str, str]:
     """The whole environment of a process that works in ``directory``: nothing of the caller's own."""
     temporary = directory / "tmp"
     temporary.mkdir(exist_ok=True)
-    return local_aws.client_environment() | {
+    return local_aws.client_environment(GLUE_KEY) | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "LANG": "C.UTF-8",
         "TZ": "UTC",

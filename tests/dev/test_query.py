@@ -75,7 +75,7 @@ def test_csv_is_all_that_is_printed(lake_aws, command):
 
 
 @pytest.mark.parametrize(
-    ("sql", "reason"), [("selekt 1", "line 1:"), ("select * from nowhere", "SCHEMA_NOT_FOUND: line 1:15: Schema ")]
+    ("sql", "reason"), [("selekt 1", "line 1:"), ("select * from nowhere", "TABLE_NOT_FOUND: line 1:15: Table ")]
 )
 def test_an_error_is_in_athenas_words(lake_aws, sql, reason):
     with pytest.raises(query.QueryError) as failed:

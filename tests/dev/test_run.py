@@ -83,7 +83,7 @@ class SlowRun:
         return [query["Status"]["State"] for query in found if query["Query"] == SLOW]
 
     def ids(self):
-        return self.athena.list_query_executions(WorkGroup=lake.RUN_WORKGROUP)["QueryExecutionIds"]
+        return self.athena.list_query_executions(WorkGroup=lake.run_workgroup())["QueryExecutionIds"]
 
     def state(self, query):
         return self.athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"]
@@ -102,7 +102,7 @@ class SlowRun:
 def slow_run(lake_aws, tmp_path):
     (tmp_path / "slow.py").write_text(DAG)
     SlowRun.before = frozenset(
-        lake_aws.client("athena").list_query_executions(WorkGroup="make-run")["QueryExecutionIds"]
+        lake_aws.client("athena").list_query_executions(WorkGroup=lake.run_workgroup())["QueryExecutionIds"]
     )
     slow_run = SlowRun(lake_aws, tmp_path)
     yield slow_run

@@ -29,7 +29,7 @@ class Lake:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port)}
+        own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port), "LOCAL_AWS_CALLS": str(self.calls)}
         return os.environ | own | {"LOCAL_AWS_JARS": str(jars_directory())}
 
     def start(self, *arguments: str) -> subprocess.Popen:
@@ -61,6 +61,11 @@ class Lake:
 
     def summary(self) -> dict:
         return json.loads((self.root / "summary.json").read_text())
+
+    @property
+    def calls(self) -> Path:
+        """The record of who called what."""
+        return self.root / "calls.jsonl"
 
     @property
     def aws(self) -> LocalAws:

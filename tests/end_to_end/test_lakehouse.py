@@ -9,13 +9,29 @@ from threading import Event
 
 import pyarrow as pa
 import pytest
+from athena_client import Athena
 
 import warehouse
 from dev.generate import generate
 from dev.settings import lakehouse_settings
 from local_aws.athena.catalog import Catalog
+from local_aws.calls import read_calls
+from local_aws.settings import GLUE_KEY
 from stedi.settings import PROJECT
-from stedi.tables import ICEBERG_TABLES, SOURCES, WRITTEN_TABLES
+from stedi.tables import ICEBERG_TABLES, SOURCES, TABLES, WRITTEN_TABLES
+from tests.infra.policies import (
+    BUCKET,
+    DATABASE,
+    HIDDEN,
+    NEEDED,
+    POLICIES,
+    PUBLISHED,
+    allows,
+    deployed,
+    glue,
+    s3,
+    unused,
+)
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 
 SETTINGS = lakehouse_settings()
@@ -150,6 +166,7 @@ def put_in(lake, table, row):
 def again(first, lake):
     """Exit code and output of a second run on the same delivery, into whose tables a row without consent is put; and
     how often readers have found that row meanwhile."""
+    Catalog(lake.aws).iceberg  # noqa: B018  # to load it takes seconds, and the row must come before the checks
     run = lake.start("run", "--landing", str(SAMPLE), "--keep")
     output, found, ended = "", [], Event()
 
@@ -304,3 +321,44 @@ def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(firs
     exit_code, output = lake.command("query", "--at", first[0]["run_id"], "--", "select * from customer_trusted")
     assert exit_code == 1
     assert "that release is gone: the maintenance has deleted it" in output
+
+
+# --- the policies of infra/stedi.yaml, and who called what in all that is above ---
+
+#: The local AWS warms up a JVM with the key of the jobs, and asks Glue something.
+WARM_UP = (GLUE_KEY, "glue:GetDatabases")
+
+
+@pytest.fixture(scope="module")
+def made(first, again, hard, lake):
+    """The calls of Airflow and of the jobs; of a reader, who has queried each published table; and of an intruder with
+    the policy of a reader, who has queried each of the others."""
+    if not any("stedi_maintenance" in call.resource for call in read_calls(lake.calls)):
+        assert lake.command("maintain", "--snapshot-hours", "0", "--orphan-hours", "0")[0] == 0
+    for key, tables in (("reader", PUBLISHED), ("intruder", HIDDEN)):
+        athena = Athena(lake.aws, BUCKET, DATABASE, key)
+        for table in tables:
+            athena.query(f"select * from {table}", WorkGroup=f"{DATABASE}-readers")
+    return [call for call in read_calls(lake.calls) if (call.principal, call.action) != WARM_UP]
+
+
+def test_every_call_is_allowed_to_who_made_it(made, lake):
+    statements = deployed(lake.aws)
+    of_principals = [call for call in made if call.principal in POLICIES]
+    assert {call.principal for call in of_principals} == set(POLICIES)
+    assert [call for call in of_principals if not allows(statements[call.principal], call)] == []
+
+
+@pytest.mark.parametrize("principal", POLICIES)
+def test_a_call_is_forbidden_if_any_part_of_a_policy_is_taken_out(made, lake, principal):
+    needed = [call for calls in (made, *NEEDED.values()) for call in calls if call.principal == principal]
+    assert unused(deployed(lake.aws)[principal], needed) == []
+
+
+@pytest.mark.parametrize("table", HIDDEN)
+def test_a_reader_s_query_of_what_is_not_published_is_refused(made, lake, table):
+    statements = deployed(lake.aws)["reader"]
+    resources = glue(f"table/{DATABASE}/{table}"), s3(f"{TABLES[table].folder}/")
+    asked = [call for call in made if call.principal == "intruder" and call.resource.startswith(resources)]
+    assert "glue:GetTable" in {call.action for call in asked}
+    assert [call for call in asked if allows(statements, call)] == []

@@ -3,6 +3,8 @@
 import time
 import uuid
 
+from local_aws.settings import ACCESS_KEY
+
 
 class QueryFailed(Exception):
     """A query that ended otherwise than SUCCEEDED: its text is Athena's reason."""
@@ -11,8 +13,8 @@ class QueryFailed(Exception):
 class Athena:
     """One database, and the queries on it."""
 
-    def __init__(self, aws, bucket, database):
-        self.client = aws.client("athena")
+    def __init__(self, aws, bucket, database, key=ACCESS_KEY):
+        self.client = aws.client("athena", key)
         self.bucket = bucket
         self.database = database
 
