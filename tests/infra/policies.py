@@ -101,8 +101,8 @@ def workgroup(name: str) -> str:
     return f"arn:aws:athena:{REGION}:{ACCOUNT}:workgroup/{name}"
 
 
-def logs(group: str) -> str:
-    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+def logs(group: str, part: str = "*") -> str:
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:{part}"
 
 
 def role(name: str) -> str:
@@ -228,7 +228,7 @@ FORBIDDEN: dict[str, list[Call]] = {
         *calls("airflow", "s3:DeleteObject", s3("warehouse/customer_trusted/metadata/1.avro")),
         *calls("airflow", "s3:GetObject", s3("reader-results/1.csv")),
         *calls("airflow", "athena:StartQueryExecution", [workgroup("primary"), workgroup("stedi-readers")]),
-        *calls("airflow", "logs:PutLogEvents", logs("/aws-glue/jobs/output")),
+        *calls("airflow", "logs:PutLogEvents", logs("/aws-glue/jobs/output", "log-stream:1")),
     ],
     GLUE_KEY: [
         # What Airflow delivers and uploads.
