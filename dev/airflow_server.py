@@ -136,8 +136,9 @@ def spark(glue_run: str) -> list[int]:
 
 
 @contextmanager
-def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airflow]:
-    """``make ui`` with its lake, its database and its logs below ``root``; ``settings`` are environment variables."""
+def running_airflow(root: Path, landing: Path, project: Path = PROJECT, **settings: str) -> Iterator[Airflow]:
+    """``make ui`` of a checkout, with its lake, its database and its logs below ``root``; ``settings`` are environment
+    variables."""
     port = free_port()
     airflow = Airflow(root, port)
     own = {
@@ -150,7 +151,7 @@ def running_airflow(root: Path, landing: Path, **settings: str) -> Iterator[Airf
     with output.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "dev", "ui", "--port", str(port), "--landing", str(landing)],
-            cwd=PROJECT,
+            cwd=project,
             env=os.environ | own | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,

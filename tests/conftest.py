@@ -17,6 +17,8 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) 
 #: A Spark that works on so few records has done so before Java's second compiler pays.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 os.environ["LOCAL_AWS_JAVA_OPTIONS"] = JAVA_OPTIONS
+# For copies of the checkout, too.
+os.environ.setdefault("LOCAL_AWS_JARS", str(PROJECT / ".local" / "jars"))
 
 import pytest  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402

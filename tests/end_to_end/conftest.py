@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,11 +12,18 @@ import pytest
 from athena_client import Athena
 
 from dev.settings import lakehouse_settings
-from local_aws.settings import LocalAws, free_port, jars_directory
+from local_aws.settings import LocalAws, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 SETTINGS = lakehouse_settings()
 TRUSTED = ("customer_trusted", "accelerometer_trusted", "customers_curated", "step_trainer_trusted")
+
+
+def copy_project(folder: Path) -> Path:
+    """A checkout for a test that changes it."""
+    for name in ("dags", "dev", "glue_scripts", "include", "infra", "local_aws"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 @dataclass
@@ -30,7 +38,7 @@ class Lake:
     @property
     def environment(self) -> dict[str, str]:
         own = {"STEDI_LOCAL": str(self.root), "LOCAL_AWS_PORT": str(self.port), "LOCAL_AWS_CALLS": str(self.calls)}
-        return os.environ | own | {"LOCAL_AWS_JARS": str(jars_directory())}
+        return os.environ | own
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(

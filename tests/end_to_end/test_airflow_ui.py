@@ -19,6 +19,8 @@ from stedi.report.page import CHARTS
 from stedi.tables import WRITTEN_TABLES
 from tests.reference.lakehouse_reference import lakehouse
 
+from .conftest import copy_project
+
 SETTINGS = lakehouse_settings()
 #: The Glue task that is hurt: the first one.
 JOB = "customer_trusted"
@@ -39,10 +41,21 @@ def due():
     return (datetime.now(UTC) + timedelta(minutes=1)).replace(second=0, microsecond=0)
 
 
+#: A DAG of somebody who reads the tables.
+CONSUMER = """
+from airflow.sdk import DAG, Asset, task
+
+with DAG("consumer", schedule=[Asset(name) for name in {tables}]):
+    task(task_id="reads")(lambda: None)()
+"""
+
+
 @pytest.fixture(scope="module")
 def airflow(due, landing, tmp_path_factory):
     schedule = f"{due.minute} {due.hour} * * *"
-    with running_airflow(tmp_path_factory.mktemp("airflow"), landing, STEDI_SCHEDULE=schedule) as airflow:
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    (project / "dags" / "consumer.py").write_text(CONSUMER.format(tables=WRITTEN_TABLES))
+    with running_airflow(tmp_path_factory.mktemp("airflow"), landing, project, STEDI_SCHEDULE=schedule) as airflow:
         yield airflow
 
 
@@ -261,6 +274,25 @@ def test_a_run_that_published_nothing_has_no_asset_event(airflow, scheduled, lan
     run = airflow.trigger(landing=str(landing / "nothing"))
     assert airflow.end(run) == "failed"
     assert events(airflow, run) == []
+
+
+def test_a_dag_that_waits_for_the_tables_starts_once_after_each_published_run_and_never_after_another(
+    airflow, scheduled
+):
+    runs = [run["dag_run_id"] for run in airflow.runs()]
+    published = [run for run in runs if events(airflow, run)]
+    assert set(published) < set(runs)
+
+    def ended():
+        found = airflow.ask("/dags/consumer/dagRuns")["dag_runs"]
+        done = len(found) >= len(published) and all(run["state"] in ("success", "failed") for run in found)
+        return found if done else None
+
+    found = wait_for(ended)
+    assert {run["state"] for run in found} == {"success"}
+    causes = [airflow.ask(f"/dags/consumer/dagRuns/{quote(run['dag_run_id'])}/upstreamAssetEvents") for run in found]
+    of_runs = [{event["source_run_id"] for event in cause["asset_events"]} for cause in causes]
+    assert sorted(map(sorted, of_runs)) == sorted([run] for run in published)
 
 
 # --- at the same time ---

@@ -1,7 +1,6 @@
 """A mistake in the rule of consent: whoever reads the tables sees no row of the run, by whatever engine."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -15,10 +14,9 @@ from local_aws.athena.catalog import Catalog
 from local_aws.glue import spark
 from local_aws.glue.jars import jars
 from local_aws.settings import ACCESS_KEY, REGION, free_port
-from stedi.settings import PROJECT
 from stedi.tables import WRITTEN_TABLES
 
-from .conftest import SETTINGS, Lake
+from .conftest import SETTINGS, Lake, copy_project
 
 pytestmark = pytest.mark.exhaustive
 
@@ -39,9 +37,7 @@ for sql in sys.stdin:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     """A lake with a release, and a checkout of its own."""
-    project = tmp_path_factory.mktemp("project")
-    for folder in ("dags", "dev", "glue_scripts", "include", "local_aws"):
-        shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    project = copy_project(tmp_path_factory.mktemp("project"))
     lake = Lake(tmp_path_factory.mktemp("lake"), free_port(), project)
     lake.run(project / "include" / "sample")
     yield lake
