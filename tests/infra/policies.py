@@ -52,7 +52,8 @@ def allows(statements: Iterable[Statement], call: Call) -> bool:
     context = iam_evaluator.EvalContext(
         principal_arn=f"arn:aws:iam::{ACCOUNT}:role/{call.principal}",
         principal_type="AssumedRole",
-        principal_account=ACCOUNT,
+        # The evaluator takes a bucket for one of the principal's own account.
+        principal_account=call.context.get("aws:ResourceAccount", ACCOUNT),
         action=call.action,
         resource_arn=call.resource,
         region=REGION,
@@ -236,6 +237,8 @@ FORBIDDEN: dict[str, list[Call]] = {
         *calls(GLUE_KEY, "s3:PutObject", [s3("code/1/publish.py"), s3("reports/1/index.html")]),
         *calls(GLUE_KEY, "s3:PutObject", [s3(name) for name in FOLDERS]),
         *calls(GLUE_KEY, "s3:GetObject", [s3("athena-results/1.csv"), s3("reader-results/1.csv")]),
+        # The bucket has become somebody else's.
+        *calls(GLUE_KEY, "s3:PutObject", s3("warehouse/customer_trusted/data/1"), {"aws:ResourceAccount": "1" * 12}),
         *calls(GLUE_KEY, "glue:CreateTable", table("customer_trusted")),
         *calls(GLUE_KEY, "athena:StartQueryExecution", workgroup(DATABASE)),
         *calls(GLUE_KEY, "glue:StartJobRun", glue(f"job/{DATABASE}_publish")),
