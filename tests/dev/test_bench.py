@@ -161,6 +161,7 @@ def generated(tmp_path_factory):
         return landing(Scale("1"), tmp_path_factory.mktemp("bench"))
 
 
+@pytest.mark.exhaustive
 def test_the_bare_scripts_give_rows(generated, tmp_path):
     for table in JOBS:
         subprocess.run(
@@ -177,6 +178,7 @@ def test_the_bare_scripts_give_rows(generated, tmp_path):
     assert 0 < rows["machine_learning_curated"] <= rows["accelerometer_trusted"] < generated.records["accelerometer"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("reader", ["spark", "lakehouse"])
 def test_both_readers_read_the_sources(generated, tmp_path, reader):
     read = [sys.executable, BENCH / "reader.py", reader, generated.directory]

@@ -19,6 +19,8 @@ from local_aws.glue.processes import lives, processes
 from local_aws.settings import LocalAws, free_port
 from tests.local_aws.glue_jobs import BUCKET, ROLE, Jobs, processes_with
 
+#: Each takes a Java that begins cold.
+LONG = pytest.mark.exhaustive
 # Most scripts print the process of their JVM first.
 PID = "import os, sys, time\nfrom pyspark import SparkContext\njvm = SparkContext._jvm\n"
 PID += "print(jvm.ProcessHandle.current().pid(), flush=True)\n"
@@ -200,7 +202,12 @@ spark.sparkContext.parallelize([1], 1).foreach(lambda _: print("from Python in S
 
 
 @pytest.mark.parametrize(
-    "end", ["spark.stop()", "sys.exit()", "import threading; threading.Timer(1, spark.range(9).count).start()"]
+    "end",
+    [
+        "spark.stop()",
+        pytest.param("sys.exit()", marks=LONG),
+        pytest.param("import threading; threading.Timer(1, spark.range(9).count).start()", marks=LONG),
+    ],
 )
 def test_a_script_may_stop_its_session_or_leave_that_to_the_local_aws(jobs, end):
     first = jobs.run("stops", SESSION + end)
@@ -215,13 +222,17 @@ def test_a_script_may_stop_its_session_or_leave_that_to_the_local_aws(jobs, end)
     ("end", "state"),
     [
         ("raise ValueError", "FAILED"),
-        ("os.kill(os.getpid(), 9)", "FAILED"),
-        ("os.kill(jvm.ProcessHandle.current().pid(), 9)", "FAILED"),
-        ("jvm.System.exit(0)", "FAILED"),
+        pytest.param("os.kill(os.getpid(), 9)", "FAILED", marks=LONG),
+        pytest.param("os.kill(jvm.ProcessHandle.current().pid(), 9)", "FAILED", marks=LONG),
+        pytest.param("jvm.System.exit(0)", "FAILED", marks=LONG),
         ("time.sleep(300)", "TIMEOUT"),
         ("os._exit(0)", "SUCCEEDED"),
         # Hive keeps its tables in the JVM.
-        ("spark.stop(); SparkSession.builder.enableHiveSupport().getOrCreate().catalog.listTables()", "SUCCEEDED"),
+        pytest.param(
+            "spark.stop(); SparkSession.builder.enableHiveSupport().getOrCreate().catalog.listTables()",
+            "SUCCEEDED",
+            marks=LONG,
+        ),
     ],
 )
 def test_a_run_that_does_not_end_well_ends_its_jvm(jobs, end, state):
@@ -261,7 +272,10 @@ def test_an_idle_jvm_ends_after_ten_minutes(jobs):
         assert time.monotonic() < deadline, left
 
 
-@pytest.mark.parametrize(("limit", "value", "most"), [("MOST_RUNS", 2, 2), ("MOST_MEMORY", 1, 1), ("MOST_RUNS", 50, 3)])
+@pytest.mark.parametrize(
+    ("limit", "value", "most"),
+    [("MOST_RUNS", 2, 2), ("MOST_MEMORY", 1, 1), pytest.param("MOST_RUNS", 50, 3, marks=LONG)],
+)
 def test_a_jvm_that_served_many_runs_or_holds_much_memory_ends(tmp_path, monkeypatch, limit, value, most):
     monkeypatch.setattr(jvms, limit, value)
     aws, script = LocalAws(free_port(), tmp_path), tmp_path / "script.py"
