@@ -25,6 +25,7 @@ from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 from local_aws import service  # noqa: E402
 from local_aws.settings import LocalAws, free_port  # noqa: E402
+from parsed_dags import REQUIRED  # noqa: E402
 
 #: Folders whose files share what takes long to set up.
 TOGETHER = ("checks", "faults")
@@ -51,6 +52,18 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     order = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(folder(item.nodeid), len(FIRST)))
+
+
+@pytest.fixture(scope="session")
+def dags():
+    """{id: DAG}, with the settings that a deployment must give"""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in REQUIRED.items():
+            environment.setenv(name, value)
+        folder = PROJECT / "dags"
+        return BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags").dags
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from parsed_dags import REQUIRED
-
 SCRIPTS = Path(__file__).resolve().parents[2] / "glue_scripts"
 CODE = {name: f"s3://code/{name}" for name in ("lakehouse", *(path.stem for path in SCRIPTS.glob("*.py")))}
-
-
-@pytest.fixture(scope="session")
-def dags():
-    from airflow.dag_processing.dagbag import BundleDagBag
-
-    folder = Path(__file__).resolve().parents[2] / "dags"
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in REQUIRED.items():
-            environment.setenv(name, value)
-        return BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags").dags
 
 
 @pytest.fixture
