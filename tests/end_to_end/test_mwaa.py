@@ -113,7 +113,9 @@ def test_the_lakehouse_runs_green(release, mwaa, built, aws, tmp_path):
     run("sh", "-c", f"{airflow} db migrate", **process)
     run("sh", "-c", f"{airflow} dags test stedi_lakehouse", **process)
     athena = Athena(aws, BUCKET, database)
-    [[released]] = athena.query("select count(*) from releases where table_name = 'machine_learning_curated'")
+    # The other release's lakehouse has the same bucket.
+    main = "select snapshot_id from \"machine_learning_curated$refs\" where name = 'main'"
+    [[released]] = athena.query(f"select count(*) from releases where snapshot_id = ({main})")
     [[rows]] = athena.query("select count(*) from machine_learning_curated")
     assert int(released) == 1
     assert int(rows) > 0
