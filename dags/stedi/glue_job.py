@@ -4,6 +4,7 @@ import ast
 import time
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.providers.amazon.aws.links.glue import GlueJobRunDetailsLink
@@ -76,12 +77,9 @@ class LakehouseGlueJob(GlueJobOperator):
     def _active_run(self) -> str | None:
         """The id of the job run that this DAG run already has: an attempt that is killed leaves it behind, and Glue
         allows no second one."""
-        glue = self.hook.conn
-        with suppress(glue.exceptions.EntityNotFoundException):
-            for run in glue.get_job_runs(JobName=self.job_name)["JobRuns"]:
-                of_this_run = run.get("Arguments", {}).get("--run_id") == self.script_args["--run_id"]
-                if of_this_run and run["JobRunState"] not in (*ENDED, "STOPPING"):
-                    return str(run["Id"])
+        for run in job_runs(self.hook.conn, self.job_name, self.script_args["--run_id"]):
+            if run["JobRunState"] not in (*ENDED, "STOPPING"):
+                return str(run["Id"])
         return None
 
     def _wait(self, run_id: str) -> str:
@@ -89,6 +87,7 @@ class LakehouseGlueJob(GlueJobOperator):
         run = self.hook.conn.get_job_run(JobName=self.job_name, RunId=run_id)["JobRun"]
         read, looked = AwsLogsHook.ContinuationToken(), 0.0
         while True:
+            # The hook's, which tries again where Glue throttles.
             ended = (state := self.hook.get_job_state(self.job_name, run_id)) in ENDED
             if ended or time.monotonic() - looked >= OUTPUT_SECONDS:
                 self._log_output(f"{run['LogGroupName']}/output", run_id, read)
@@ -106,6 +105,14 @@ class LakehouseGlueJob(GlueJobOperator):
             pass  # a job that starts has no log yet
         except ClientError as error:  # throttled, or not allowed: no reason to give the job up
             self.log.warning("Cannot read what the job prints: %s", error)
+
+
+def job_runs(glue: Any, job_name: str, run_id: str) -> list[dict[str, Any]]:
+    """The job runs that Glue has of one run of the DAG, the newest first; none if there is no such job yet."""
+    with suppress(glue.exceptions.EntityNotFoundException):
+        runs = glue.get_job_runs(JobName=job_name)["JobRuns"]
+        return [run for run in runs if run.get("Arguments", {}).get("--run_id") == run_id]
+    return []
 
 
 def glue_job(settings: Settings, name: str, description: str, script_args: dict[str, str]) -> LakehouseGlueJob:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 
 from stedi.athena import AthenaQueries, Row
+from stedi.glue_job import job_runs
 from stedi.report.cost import job_cost, query_cost
 from stedi.report.page import ABOUT_CONTENT, QUERIES, CheckResult, Facts, JobRun, render
 from stedi.s3 import s3_client
@@ -118,12 +118,8 @@ class LakehouseReport(BaseOperator):
     def _job(self, job: str, state: str, run_id: str) -> JobRun:
         """A job with the cost of its runs for this run: Glue has them all, also of attempts that failed."""
         name = self.settings.job_name(job)
-        glue = GlueJobHook(job_name=name).conn
-        runs = []
-        with suppress(glue.exceptions.EntityNotFoundException):  # the first run did not come to this job
-            runs = glue.get_job_runs(JobName=name)["JobRuns"]
-        ours = [run for run in runs if run.get("Arguments", {}).get("--run_id") == run_id]
-        return JobRun(job, state, job_cost(ours, self.settings))
+        runs = job_runs(GlueJobHook(job_name=name).conn, name, run_id)
+        return JobRun(job, state, job_cost(runs, self.settings))
 
     def _write_check_audit(
         self, run_id: str, params: Mapping[str, Any], now: datetime, checks: Sequence[CheckResult]
