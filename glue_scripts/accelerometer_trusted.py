@@ -19,20 +19,23 @@ def accelerometer_trusted(readings: DataFrame, customers: DataFrame, consent_pol
     A redelivered reading, all fields equal, counts once, in the spelling of the person that sorts first. No more rows
     come out than readings went in, whatever the customer table looks like: there is one consent a person.
     """
-    # A few thousand spellings of people, of which millions of readings need only the rank.
-    people = (
+    # A few thousand spellings of people. Millions of readings are compared by their numbers: a person's is that of the
+    # spelling that sorts first.
+    spellings = (
         readings.select("user")
         .distinct()
         .withColumn("person", person("user"))
-        .withColumn("spelling", F.row_number().over(Window.partitionBy("person").orderBy("user")))
+        .withColumn("spelling", F.row_number().over(Window.orderBy("person", "user")))
+        .withColumn("person_number", F.min("spelling").over(Window.partitionBy("person")))
         .join(F.broadcast(consents(customers)), on="person", how="left")
+        .persist()
     )
     fields = [column for column in COLUMNS if column != "user"]
     return (
-        readings.join(F.broadcast(people.select("user", "person", "spelling")), on="user", how="inner")
-        .groupBy("person", *fields)
+        readings.join(F.broadcast(spellings.select("user", "spelling", "person_number")), on="user", how="inner")
+        .groupBy("person_number", *fields)
         .agg(F.count("*").alias("copies"), F.min("spelling").alias("spelling"))
-        .join(F.broadcast(people), on=["person", "spelling"], how="inner")
+        .join(F.broadcast(spellings.select("spelling", "user", "consented_at")), on="spelling", how="inner")
         .select(
             *COLUMNS,
             "copies",

@@ -37,14 +37,15 @@ def machine_learning_curated(steps: DataFrame, readings: DataFrame) -> DataFrame
 
 def count_matches(steps: DataFrame, readings: DataFrame) -> tuple[list[Count], list[Count]]:
     """The outcomes of the steps and of the readings: kept are those that have a partner on the other side."""
+    none, one = F.lit(0), F.lit(1)
+    both = steps.select(*KEYS, one.alias("steps"), none.alias("readings")).union(readings.select(*KEYS, none, one))
     counted = (
-        steps.groupBy(*KEYS)
-        .agg(F.count("*").alias("steps"))
-        .join(readings.groupBy(*KEYS).agg(F.count("*").alias("readings")), on=KEYS, how="full")
+        both.groupBy(*KEYS)
+        .agg(F.sum("steps").alias("steps"), F.sum("readings").alias("readings"))
         .agg(
-            F.sum(F.when(F.col("readings").isNotNull(), F.col("steps"))).alias("steps_kept"),
+            F.sum(F.when(F.col("readings") > 0, F.col("steps"))).alias("steps_kept"),
             F.sum("steps").alias("steps"),
-            F.sum(F.when(F.col("steps").isNotNull(), F.col("readings"))).alias("readings_kept"),
+            F.sum(F.when(F.col("steps") > 0, F.col("readings"))).alias("readings_kept"),
             F.sum("readings").alias("readings"),
         )
         .collect()[0]

@@ -29,9 +29,10 @@ def step_trainer_trusted(
     right; the smaller one is kept, for want of anything that tells them apart.
     """
     others = [name for name in COLUMNS if name not in ("serialnumber", "sensorreadingtime")]
-    same_key = Window.partitionBy("serialnumber", "sensorreadingtime").orderBy(*others)
+    key = ["serialnumber", "sensorreadingtime"]
+    same_key = Window.partitionBy(*key).orderBy(*others)
     return (
-        once(readings, *COLUMNS)
+        once(readings.repartition(*key), *COLUMNS)  # shuffled once, for both equal readings and equal keys
         .withColumn("_rank", F.row_number().over(same_key))
         .join(ownership.select("serialnumber", "person", "source"), on="serialnumber", how="left")
         .join(F.broadcast(people.select("person", "consented_at")), on="person", how="left")

@@ -129,6 +129,10 @@ def glue_job(settings: Settings, name: str, description: str, script_args: dict[
         # Small enough pieces for the memory of a worker; adaptive execution joins those that are too small to pay.
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.shuffle.partitions": "8",
+        # Joins without sorting where one side of each piece is small, as measured when the job runs.
+        "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
+        # What is kept is read a few times: to compress it takes longer than that.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }
     script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
     script_location = f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}"

@@ -28,20 +28,21 @@ def _covers() -> Column:
 
 
 def presences(readings: DataFrame, run_id: str) -> DataFrame:
-    """(person, instant): who has an accelerometer reading when; ``person`` is a person_key."""
-    return readings.select(person_key(run_id, "user").alias("person"), F.col("timestamp").alias("instant"))
+    """(person, instant), each once: who has an accelerometer reading when; ``person`` is a person_key."""
+    return readings.select(person_key(run_id, "user").alias("person"), F.col("timestamp").alias("instant")).distinct()
 
 
 def claims(customers: DataFrame, run_id: str) -> DataFrame:
-    """(person, serialnumber): to whom the website gave which device; ``person`` is a person_key."""
-    return customers.select(person_key(run_id, "email").alias("person"), "serialnumber")
+    """(person, serialnumber), each once: to whom the website gave which device; ``person`` is a person_key."""
+    return customers.select(person_key(run_id, "email").alias("person"), "serialnumber").distinct()
 
 
-def _tested(pairs: DataFrame, device_instants: DataFrame, presences: DataFrame) -> DataFrame:
-    """(serialnumber, person, instants, covered) of each pair of a device and a person; pairs of a serial number that no
-    device reports are dropped."""
+def _tested(pairs: DataFrame, presences: DataFrame) -> DataFrame:
+    """(serialnumber, person, instants, covered) of each pair of a device and a person in ``pairs`` (serialnumber,
+    instant, person): the device's different instants, and those of them at which the person is present."""
     return (
-        pairs.join(device_instants, on="serialnumber", how="inner")
+        pairs.repartition("person", "instant")  # shuffled once, for both the different instants and the join
+        .distinct()
         .join(presences.withColumn("_present", F.lit(True)), on=["person", "instant"], how="left")
         .groupBy("serialnumber", "person")
         .agg(F.count("*").alias("instants"), F.count("_present").alias("covered"))
@@ -75,7 +76,7 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
     """Every device that reports steps, and whose it is.
 
     In: ``steps`` (serialnumber, sensorreadingtime), all that can be used; the ``presences`` and ``claims`` of everybody
-    in the landing zone. People without consent count too, so that their steps do not enter under another name.
+    in the landing zone, each once. People without consent count too, so that their steps do not enter under another name.
 
     Out: a row a device. serialnumber; person, its owner, or null; source, how that was decided, one of the five above;
     instants, the number of different instants of its readings; covered, at how many of them the owner has an
@@ -84,32 +85,27 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
     The website's claims are tested at their own device's instants; all people are searched only for the devices that no
     claim explains. A Spark job finds out at once whether there are any.
     """
-    presences, claims = presences.distinct(), claims.distinct()
-    device_instants = steps.select("serialnumber", F.col("sensorreadingtime").alias("instant")).distinct()
-    claimed = (
-        _tested(claims, device_instants, presences)
+    device_instants = steps.select("serialnumber", F.col("sensorreadingtime").alias("instant"))
+    devices = (
+        # A device that nobody claims has one row, without a person, who covers nothing.
+        _tested(device_instants.join(claims, on="serialnumber", how="left"), presences)
         .groupBy("serialnumber")
         .agg(
-            F.count("*").alias("claimants"),
+            F.max("instants").alias("instants"),
+            F.count("person").alias("claimants"),
             F.count_if(_covers()).alias("confirmed"),
             # Read only where there is one claimant, or one who covers the device: then it is that one.
             F.max_by("person", "covered").alias("claimant"),
             F.max("covered").alias("claimant_covered"),
         )
-    )
-    devices = (
-        device_instants.groupBy("serialnumber")
-        .agg(F.count("*").alias("instants"))
-        .join(claimed, on="serialnumber", how="left")
-        .fillna(0, ["claimants", "confirmed"])
         .persist()
     )
     unexplained = devices.where((F.col("confirmed") == 0) & (F.col("instants") >= MIN_INSTANTS))
-    candidates = _candidates(unexplained.select("serialnumber", "instants"), device_instants, presences)
+    candidates = _candidates(unexplained.select("serialnumber", "instants"), device_instants.distinct(), presences)
     if unexplained.isEmpty():
         candidates = candidates.limit(0)  # else Spark would shuffle all presences before it finds out
     found = (
-        _tested(candidates, device_instants, presences)
+        _tested(device_instants.join(candidates, on="serialnumber", how="inner"), presences)
         .where(_covers())
         .groupBy("serialnumber")
         .agg(

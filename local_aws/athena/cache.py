@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 class Cache:
-    """Files of at most so many bytes in all; those that were used least recently go first."""
+    """Files of at most so many bytes in all, once ``evict`` has run; those that were used least recently go first."""
 
     def __init__(self, directory: Path, limit: int) -> None:
         self._directory = directory
         self._limit = limit
+        self._grew = False
 
     def link(self, key: str, target: Path, make: Callable[[Path], bool]) -> None:
         """Puts the file of this key at ``target``; if there is none, ``make`` writes it.
@@ -36,9 +37,13 @@ class Cache:
                 return
             _link(part, target)
             part.rename(file)
-        self._evict()
+        self._grew = True
 
-    def _evict(self) -> None:
+    def evict(self) -> None:
+        """Removes what is beyond the limit. It looks at every file, so it is for the end of many links."""
+        if not self._grew:
+            return
+        self._grew = False
         files = sorted(
             ((status.st_mtime_ns, status.st_size, file) for file, status in _files(self._directory)), reverse=True
         )

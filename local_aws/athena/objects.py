@@ -72,8 +72,11 @@ def fetch(
         response.read()
         return bool(response.headers["ETag"] == etag)  # else it has changed since it was listed
 
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(fetch_one, range(len(objects))))
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(fetch_one, range(len(objects))))
+    finally:
+        cache.evict()
 
 
 def unix_lines(source: Readable, size: int = 2**20) -> Iterator[bytes]:

@@ -55,12 +55,10 @@ def write_lines(source: Readable, target: Path, uri: str) -> None:
         target, schema, compression="lz4", use_dictionary=["path"], write_statistics=["path"]
     ) as writer:
         for block in whole_lines(source, uri):
-            characters = np.frombuffer(block, np.uint8)
-            breaks = characters == ord("\n")
-            ends = np.flatnonzero(breaks)
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
             # an array of texts is one run of characters, and where each text ends in it
             offsets = np.concatenate(([0], ends - np.arange(len(ends)))).astype(np.int32)
-            buffers = pa.py_buffer(offsets), pa.py_buffer(characters[~breaks])
+            buffers = pa.py_buffer(offsets), pa.py_buffer(block.translate(None, b"\n"))
             lines = pa.StringArray.from_buffers(len(ends), *buffers)
             paths = pa.DictionaryArray.from_arrays(np.zeros(len(ends), np.int32), [uri])
             writer.write_table(pa.table([lines, paths], schema=schema))

@@ -1,4 +1,4 @@
-{% from 'rules/records.sql' import lines, odd_files, rejected, repaired, unreadable_figure with context -%}
+{% from 'rules/records.sql' import has_text, lines, odd_files, rejected, repaired, unreadable_figure with context -%}
 -- Nothing disappears. For each job and source, the records read are the sum over their outcomes. What was read from a
 -- landing table is what Athena itself counts there: in lines, and in records, those rejected at reading included. Ready
 -- when all jobs have written their figures.
@@ -36,7 +36,7 @@ landed as (
   select
     '{{ table }}' as source,
     count(*) as lines,
-    count_if(o.path is null and trim(l.line) <> '')
+    count_if(o.path is null and {{ has_text('l.line') }})
       + (select count(*) from ({{ repaired(table) }}) as r)
       + (select count(*) from ({{ rejected(table) }}) as q) as records
   from {{ table }}_lines as l

@@ -3,11 +3,14 @@
     cannot read fail a query that opens them: unreadable_files (a task of the DAG) found them, and only constants keep
     Athena from opening them. -#}
 
+{#- Whether a text has more than the white space of JSON. Not by trim, which looks for every white space of Unicode. -#}
+{%- macro has_text(text) -%} regexp_like({{ text }}, '[^ \t\r\n]') {%- endmacro -%}
+
 {#- The value of a field in a line, as the jobs read it; null where it is absent. -#}
 {%- macro value(column) -%}
 {%- set text = "json_extract_scalar(line, '$." ~ column.key ~ "')" -%}
 {%- if column.kind == 'text' and column.required -%} {{ text }}
-{%- elif column.kind == 'text' -%} case when regexp_like({{ text }}, '[^ \t\r\n]') then {{ text }} end
+{%- elif column.kind == 'text' -%} case when {{ has_text(text) }} then {{ text }} end
 {%- elif column.kind == 'consent' -%} nullif(try_cast({{ text }} as bigint), 0)
 {%- elif column.kind == 'number' -%} try_cast({{ text }} as double) + 0e0 {#- -0.0 is 0.0 #}
 {%- else -%} try_cast({{ text }} as {{ column.sql_type }})
@@ -72,7 +75,7 @@ select
   {%- endfor %}
 from (
   select line from ({{ lines(table) }}) as readable
-  where trim(line) <> '' and path not in ({{ odd_files(table) }})
+  where {{ has_text('line') }} and path not in ({{ odd_files(table) }})
   union all
   {{ repaired(table) }}
 ) as used

@@ -82,7 +82,14 @@ def substring(node: exp.Substring) -> exp.Expr:
 
 def trim(node: exp.Trim) -> exp.Expr:
     function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
-    return call(function, node.this, node.expression or _WHITE_SPACE)
+    if node.expression:
+        return call(function, node.this, node.expression)
+    # Most texts have nothing to trim, which is found ten times as fast: they begin and end with a visible ASCII character.
+    return duck(
+        "CASE WHEN ascii(:s) BETWEEN 33 AND 126 AND ascii(array_extract(:s, -1)) BETWEEN 33 AND 126 THEN :s ELSE :t END",
+        s=node.this,
+        t=call(function, node.this, _WHITE_SPACE),
+    )
 
 
 def replace(node: exp.Replace) -> exp.Expr:

@@ -31,6 +31,7 @@ COLUMNS = "`user` string, `timestamp` bigint, x double"
         ("concat('a', null)", None),
         ("'a' || 'b'", "ab"),
         ("lower(trim('  A '))", "a"),
+        ("trim('a ') || trim(' b') || trim('c\u2003') || trim('d')", "abcd"),
         ("count(*)", "1"),
         ("count_if(true)", "1"),
         ("count_if(cast(null as boolean))", "0"),

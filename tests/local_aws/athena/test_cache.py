@@ -116,6 +116,7 @@ def test_what_was_used_least_recently_goes_first_and_stays_with_its_readers(tmp_
         if name != "a":
             cache.link("a", tmp_path / f"{name}-a", never)
             time.sleep(0.01)
+        cache.evict()
     assert contents(tmp_path / "cache") == ["aaaa", "cccc"]
     assert (tmp_path / "b").read_text() == "bbbb"
     cache.link("b", tmp_path / "again", writes("anew"))
@@ -133,7 +134,9 @@ def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
 
 
 def test_a_file_beyond_the_limit_is_used_once(tmp_path):
-    Cache(tmp_path / "cache", 3).link("k", tmp_path / "a", writes("made"))
+    cache = Cache(tmp_path / "cache", 3)
+    cache.link("k", tmp_path / "a", writes("made"))
+    cache.evict()
     assert contents(tmp_path / "cache") == [] and (tmp_path / "a").read_text() == "made"
 
 
