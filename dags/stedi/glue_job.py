@@ -115,12 +115,9 @@ def job_runs(glue: Any, job_name: str, run_id: str) -> list[dict[str, Any]]:
     return []
 
 
-def glue_job(settings: Settings, name: str, description: str, script_args: dict[str, str]) -> LakehouseGlueJob:
-    """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
-
-    ``script_args`` are the script's own arguments (templated); ``--run_id`` and ``--database`` come by themselves.
-    """
-    spark = {
+def spark_conf(settings: Settings) -> dict[str, str]:
+    """The Spark settings of all jobs. One set, so that the local AWS can run them in one JVM."""
+    return {
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.catalog.glue_catalog": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.glue_catalog.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
@@ -134,6 +131,13 @@ def glue_job(settings: Settings, name: str, description: str, script_args: dict[
         # What is kept is read a few times: to compress it takes longer than that.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }
+
+
+def glue_job(settings: Settings, name: str, description: str, script_args: dict[str, str]) -> LakehouseGlueJob:
+    """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
+
+    ``script_args`` are the script's own arguments (templated); ``--run_id`` and ``--database`` come by themselves.
+    """
     script = ast.parse((PROJECT / "glue_scripts" / f"{name}.py").read_text())
     script_location = f"{{{{ ti.xcom_pull('upload_code')['{name}'] }}}}"
     return LakehouseGlueJob(
@@ -156,7 +160,7 @@ def glue_job(settings: Settings, name: str, description: str, script_args: dict[
                 "--datalake-formats": "iceberg",
                 "--extra-py-files": "{{ ti.xcom_pull('upload_code')['lakehouse'] }}",
                 # Glue takes several settings as one argument.
-                "--conf": " --conf ".join(f"{setting}={value}" for setting, value in spark.items()),
+                "--conf": " --conf ".join(f"{setting}={value}" for setting, value in spark_conf(settings).items()),
             },
         },
         update_config=True,

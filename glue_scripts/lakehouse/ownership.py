@@ -76,7 +76,8 @@ def device_ownership(steps: DataFrame, presences: DataFrame, claims: DataFrame) 
     """Every device that reports steps, and whose it is.
 
     In: ``steps`` (serialnumber, sensorreadingtime), all that can be used; the ``presences`` and ``claims`` of everybody
-    in the landing zone, each once. People without consent count too, so that their steps do not enter under another name.
+    in the landing zone, each once. People without consent count too, so that their steps do not enter under another
+    name.
 
     Out: a row a device. serialnumber; person, its owner, or null; source, how that was decided, one of the five above;
     instants, the number of different instants of its readings; covered, at how many of them the owner has an

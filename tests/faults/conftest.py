@@ -33,6 +33,7 @@ from local_aws.glue.store import ACTIVE
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws, free_port
 from stedi.delivery import deliver
 from stedi.glue_code import upload_code
+from stedi.glue_job import spark_conf
 from stedi.table_definitions import statements
 from stedi.tables import (
     ICEBERG_TABLES,
@@ -158,15 +159,9 @@ class Lake:
 
     def define(self, job: str, script: str, packages: str) -> None:
         """A job as the DAG defines it, whose Spark reaches AWS through the proxy."""
-        catalog = "spark.sql.catalog.glue_catalog"
-        conf = {
-            "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-            catalog: "org.apache.iceberg.spark.SparkCatalog",
-            f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
-            f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-            f"{catalog}.warehouse": f"s3://{BUCKET}/warehouse",
-            f"{catalog}.s3.endpoint": self.proxy.endpoint,
-            f"{catalog}.glue.endpoint": self.proxy.endpoint,
+        conf = spark_conf(replace(lakehouse_settings(), bucket=BUCKET)) | {
+            "spark.sql.catalog.glue_catalog.s3.endpoint": self.proxy.endpoint,
+            "spark.sql.catalog.glue_catalog.glue.endpoint": self.proxy.endpoint,
             "spark.hadoop.fs.s3a.endpoint": self.proxy.endpoint,
         }
         arguments = {

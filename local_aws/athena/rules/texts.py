@@ -84,10 +84,11 @@ def trim(node: exp.Trim) -> exp.Expr:
     function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
     if node.expression:
         return call(function, node.this, node.expression)
-    # Most texts have nothing to trim, which is found ten times as fast: they begin and end with a visible ASCII character.
+    # Most texts begin and end with a visible ASCII character. To find that takes a tenth of the time of a trim.
     return duck(
-        "CASE WHEN ascii(:s) BETWEEN 33 AND 126 AND ascii(array_extract(:s, -1)) BETWEEN 33 AND 126 THEN :s ELSE :t END",
+        "CASE WHEN ascii(:s) BETWEEN 33 AND 126 AND ascii(:last) BETWEEN 33 AND 126 THEN :s ELSE :t END",
         s=node.this,
+        last=call("array_extract", node.this, -1),
         t=call(function, node.this, _WHITE_SPACE),
     )
 
