@@ -13,6 +13,9 @@ from local_aws.settings import GLUE_KEY, REGION, LocalAws, java_options
 #: archive): this one, beside the jars, does not exist.
 NO_CONFIGURATION = "no-configuration"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+#: One that gives memory back after a run, since a JVM with too much serves no other: Java's default, G1, takes all that
+#: it may.
+_COLLECTOR = "-XX:+UseSerialGC -XX:-ShrinkHeapInSteps -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=30"
 
 LOG4J2 = """\
 rootLogger.level = warn
@@ -41,8 +44,7 @@ def settings(local_aws: LocalAws, conf: Iterable[str]) -> dict[str, str]:
     result = {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
-        # Java's default collector, G1, takes all memory that it may, and a JVM with too much serves no other run.
-        "spark.driver.defaultJavaOptions": f"-XX:+UseSerialGC -XX:-ShrinkHeapInSteps {java_options()}",
+        "spark.driver.defaultJavaOptions": f"{_COLLECTOR} {java_options()}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1",
