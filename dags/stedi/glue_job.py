@@ -128,7 +128,7 @@ def spark_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "8",
         # Joins without sorting where one side of each piece is small, as measured when the job runs.
         "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
-        # What is kept is read a few times: to compress it takes longer than that.
+        # Spark reads what a job persists a few times: compressing it takes longer than that.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }
 
