@@ -15,7 +15,7 @@ NO_CONFIGURATION = "no-configuration"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 #: One that gives memory back after a run, since a JVM with too much serves no other: Java's default, G1, takes all that
 #: it may.
-_COLLECTOR = "-XX:+UseSerialGC -XX:-ShrinkHeapInSteps -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=30"
+_COLLECTOR = "-XX:+UseSerialGC -XX:-ShrinkHeapInSteps -XX:MaxHeapFreeRatio=45"
 
 LOG4J2 = """\
 rootLogger.level = warn
