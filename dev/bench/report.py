@@ -125,8 +125,8 @@ make bench SCALES="1 30h"       # some; the results of the others stay as they a
 A scale is how many times the people of the public data set. In 30 each 986 people walk in an hour of their own, in 30h
 everybody in the same hour, and in 30p each person in an hour of their own, which spreads the tables over years of days.
 
-It takes about half an hour. It uses a lake of its own in `.local/bench`, so yours stays as it is; with the generated data,
-that takes several GB. `make stop` stops it, and `make clean` deletes them.""",
+It takes about half an hour. It uses a lake of its own in `.local/bench`, so yours stays as it is;
+with the generated data, that takes several GB. `make stop` stops it, and `make clean` deletes them.""",
         "## Ratios\n\n"
         + _table(
             ("ratio", "result", "at most", "aim"),
