@@ -8,9 +8,10 @@ from lakehouse.job import Job
 from lakehouse.outcomes import FILTERED, REJECTED, SUPERSEDED, judge, kept, once
 from lakehouse.ownership import OWNER_AMBIGUOUS, OWNER_UNKNOWN, device_owners, device_ownership
 from lakehouse.people import before_consent, consents, person_key
-from lakehouse.tables import columns
+from lakehouse.tables import TABLES, columns
 
 COLUMNS = columns("step_trainer_trusted")
+KEY = TABLES["step_trainer_trusted"].key
 
 
 def curated_people(curated: DataFrame, run_id: str) -> DataFrame:
@@ -28,11 +29,10 @@ def step_trainer_trusted(
     (serialnumber, sensorreadingtime) is the key. Two different distances at one instant of one device cannot both be
     right; the smaller one is kept, for want of anything that tells them apart.
     """
-    others = [name for name in COLUMNS if name not in ("serialnumber", "sensorreadingtime")]
-    key = ["serialnumber", "sensorreadingtime"]
-    same_key = Window.partitionBy(*key).orderBy(*others)
+    others = [name for name in COLUMNS if name not in KEY]
+    same_key = Window.partitionBy(*KEY).orderBy(*others)
     return (
-        once(readings.repartition(*key), *COLUMNS)  # shuffled once, for both equal readings and equal keys
+        once(readings.repartition(*KEY), *COLUMNS)  # shuffled once, for both equal readings and equal keys
         .withColumn("_rank", F.row_number().over(same_key))
         .join(ownership.select("serialnumber", "person", "source"), on="serialnumber", how="left")
         .join(F.broadcast(people.select("person", "consented_at")), on="person", how="left")
