@@ -149,35 +149,33 @@ def test_the_log_of_a_glue_task_says_nothing_anew_at_every_poll(airflow, schedul
 
 @pytest.fixture(scope="module")
 def page(airflow):
-    """A page of a browser, which has opened the DAG."""
+    """A page of a browser."""
     try:
         with browser() as started:
             page = started.new_page(viewport={"width": 1400, "height": 1200})
             page.set_default_timeout(120_000)
-            page.goto(f"{airflow.url}/dags/{DAG}")
             yield page
     except NoBrowser as missing:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="module")
-def form(page):
+@pytest.fixture
+def form(airflow, page):
     """The form for a new run, open."""
+    page.goto(f"{airflow.url}/dags/{DAG}")
     page.get_by_test_id("trigger-dag-button").click()
     form = page.get_by_role("dialog")
     form.get_by_test_id("config-form").wait_for()
     return form
 
 
-@pytest.fixture(scope="module")
-def by_hand(airflow, scheduled, page, form):
-    """A run started with the form, with one parameter changed in it, after its end."""
-    form.locator("#element_consent_policy").click()
-    page.get_by_role("option", name="reading_time").click()
+def submit(airflow, form):
+    """The run that the form starts, after its end."""
+    before = [run["dag_run_id"] for run in airflow.runs()]
     form.get_by_test_id("trigger-dag-submit").click()
-    run = wait_for(lambda: next((run for run in airflow.runs() if run["run_type"] == "manual"), None))["dag_run_id"]
-    airflow.end(run)
-    return airflow.ask(f"dagRuns/{quote(run)}")
+    new = wait_for(lambda: next((run for run in airflow.runs() if run["dag_run_id"] not in before), None))
+    airflow.end(new["dag_run_id"])
+    return airflow.ask(f"dagRuns/{quote(new['dag_run_id'])}")
 
 
 def test_the_form_shows_every_parameter_with_its_title_its_default_and_its_description(airflow, page, form):
@@ -191,12 +189,19 @@ def test_the_form_shows_every_parameter_with_its_title_its_default_and_its_descr
         assert value.input_value() == str(param["value"])
 
 
-def test_a_run_by_hand_with_the_form_ends_green_with_the_parameter_that_was_chosen(by_hand):
-    assert by_hand["state"] == "success"
-    assert by_hand["conf"]["consent_policy"] == "reading_time"
+def test_a_run_by_hand_with_a_folder_without_data_fails_and_has_no_asset_event(airflow, scheduled, landing, form):
+    form.locator("[name=element_landing]").fill(str(landing / "nothing"))
+    run = submit(airflow, form)
+    assert (run["state"], run["conf"]["landing"]) == ("failed", str(landing / "nothing"))
+    assert events(airflow, run["dag_run_id"]) == []
 
 
-def test_the_parameter_chosen_in_the_form_decides_what_is_in_the_tables(airflow, by_hand, landing):
+@pytest.mark.exhaustive
+def test_the_parameter_chosen_in_the_form_decides_what_is_in_the_tables(airflow, scheduled, page, form, landing):
+    form.locator("#element_consent_policy").click()
+    page.get_by_role("option", name="reading_time").click()
+    run = submit(airflow, form)
+    assert (run["state"], run["conf"]["consent_policy"]) == ("success", "reading_time")
     assert content(airflow) == expected(landing, "reading_time") != expected(landing)
 
 
@@ -204,9 +209,9 @@ def test_the_parameter_chosen_in_the_form_decides_what_is_in_the_tables(airflow,
 
 
 @pytest.fixture(scope="module")
-def report(airflow, by_hand, page, tmp_path_factory):
-    """A browser's page, for the report of the run by hand."""
-    key = f"reports/{by_hand['dag_run_id']}/index.html"
+def report(airflow, scheduled, page, tmp_path_factory):
+    """A browser's page, for the report of the run."""
+    key = f"reports/{scheduled['dag_run_id']}/index.html"
     content = airflow.aws.client("s3").get_object(Bucket=SETTINGS.bucket, Key=key)["Body"].read()
     file = tmp_path_factory.mktemp("report") / "index.html"
     file.write_bytes(content)
@@ -248,8 +253,8 @@ def test_the_report_asks_nothing_of_the_network(report):
 
 @pytest.fixture
 def last(airflow, scheduled):
-    """The id of the newest run: what it has published is not replaced."""
-    return airflow.runs()[-1]["dag_run_id"]
+    """The id of the newest run that has published: what it has published is not replaced."""
+    return [run["dag_run_id"] for run in airflow.runs() if events(airflow, run["dag_run_id"])][-1]
 
 
 def test_a_cleared_glue_task_runs_its_job_again(airflow, last):
@@ -274,12 +279,6 @@ def test_a_task_marked_failed_while_it_runs_stops_its_glue_run_and_its_spark(air
     assert processes(glue_run) == []
     airflow.end(run)
     assert airflow.task(run, JOB)["state"] == "failed"
-
-
-def test_a_run_that_published_nothing_has_no_asset_event(airflow, scheduled, landing):
-    run = airflow.trigger(landing=str(landing / "nothing"))
-    assert airflow.end(run) == "failed"
-    assert events(airflow, run) == []
 
 
 def test_a_dag_that_waits_for_the_tables_starts_once_after_each_published_run_and_never_after_another(

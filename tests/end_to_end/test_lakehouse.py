@@ -1,5 +1,6 @@
 """The whole DAG, run after run in one lake: on the committed sample, on the same again while somebody puts a row into a
-table, and on a hard delivery with which somebody withdraws; then the maintenance."""
+table, and on a hard delivery with which somebody withdraws; then the maintenance, and the public data, where it is
+present."""
 
 import json
 import re
@@ -18,7 +19,7 @@ from local_aws.athena.catalog import Catalog
 from local_aws.calls import read_calls
 from local_aws.settings import GLUE_KEY
 from stedi.settings import PROJECT
-from stedi.tables import ICEBERG_TABLES, SOURCES, TABLES, WRITTEN_TABLES
+from stedi.tables import ICEBERG_TABLES, JOBS, LANDING_TABLES, SOURCES, TABLES, WRITTEN_TABLES
 from tests.infra.policies import (
     BUCKET,
     DATABASE,
@@ -321,6 +322,12 @@ def test_after_a_withdrawal_and_a_maintenance_no_byte_of_the_person_is_left(firs
     exit_code, output = lake.command("query", "--at", first[0]["run_id"], "--", "select * from customer_trusted")
     assert exit_code == 1
     assert "that release is gone: the maintenance has deleted it" in output
+
+
+def test_the_public_data_gives_the_known_results(lake, real_data):
+    summary = lake.run(real_data)
+    assert [summary["tables"][table] for table in LANDING_TABLES] == [956, 81_273, 28_680]
+    assert [summary["tables"][job] for job in JOBS] == [482, 40_981, 482, 14_460, 40_981]
 
 
 # --- the policies of infra/stedi.yaml, and who called what in all that is above ---

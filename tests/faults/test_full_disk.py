@@ -38,6 +38,7 @@ def test_a_job_whose_spark_can_write_no_file_fails_and_leaves_the_old_table(lake
     assert readers.failed == []
 
 
+@pytest.mark.exhaustive
 def test_a_full_disk_under_the_local_aws_loses_nothing_and_the_retry_ends_green_when_there_is_room(lake, disk):
     job = "customer_trusted"
     lake.put_back(lake.before[job])

@@ -10,11 +10,9 @@ from stedi.tables import WRITTEN_TABLES
 from .conftest import WRITES, Moment, Readers, after_commit, at, before_commit, reading, writing
 from .proxy import CUT
 
-#: Run by default: each kind of moment. The local AWS is killed under the fifth job (test_failing_aws.py).
+#: Run by default. Before a commit, the local AWS is killed (test_failing_aws.py).
 REPRESENTATIVE = {
-    "customer_trusted": "reading",
     "accelerometer_trusted": "writing_accelerometer_trusted",
-    "customers_curated": "before_the_commit_of_customers_curated",
     "step_trainer_trusted": "after_the_commit_of_device_owners",
 }
 

@@ -125,6 +125,7 @@ def test_a_run_finds_the_jvm_of_the_last_one_and_nothing_that_it_has_left(jobs):
     }
 
 
+@LONG
 def test_a_run_with_other_settings_has_another_jvm(jobs):
     same = {"--conf": "spark.sql.shuffle.partitions=3 --conf spark.sql.ansi.enabled=true"}
     order = {"--conf": "spark.sql.ansi.enabled=true --conf spark.sql.shuffle.partitions=3", "--own": "argument"}
@@ -225,8 +226,8 @@ def test_a_script_may_stop_its_session_or_leave_that_to_the_local_aws(jobs, end)
         pytest.param("os.kill(os.getpid(), 9)", "FAILED", marks=LONG),
         pytest.param("os.kill(jvm.ProcessHandle.current().pid(), 9)", "FAILED", marks=LONG),
         pytest.param("jvm.System.exit(0)", "FAILED", marks=LONG),
-        ("time.sleep(300)", "TIMEOUT"),
-        ("os._exit(0)", "SUCCEEDED"),
+        pytest.param("time.sleep(300)", "TIMEOUT", marks=LONG),
+        pytest.param("os._exit(0)", "SUCCEEDED", marks=LONG),
         # Hive keeps its tables in the JVM.
         pytest.param(
             "spark.stop(); SparkSession.builder.enableHiveSupport().getOrCreate().catalog.listTables()",
