@@ -58,7 +58,7 @@ def athena_error(error: Exception) -> str:
 def connect() -> duckdb.DuckDBPyConnection:
     """A DuckDB that can read Iceberg and S3. The extensions come from installed packages, never from the network."""
     # To check the signature of an extension takes longer than a small query. Their packages are pinned by hash.
-    config = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
+    config: dict[str, Any] = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
     connection = duckdb.connect(":memory:", config=config)
     for extension in EXTENSIONS:
         package = importlib.util.find_spec(f"duckdb_extension_{extension}")
