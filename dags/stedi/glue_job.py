@@ -133,6 +133,11 @@ def spark_conf(settings: Settings) -> dict[str, str]:
     }
 
 
+def conf_argument(conf: dict[str, str]) -> str:
+    """Spark settings as the job argument ``--conf``: Glue takes several of them as one argument."""
+    return " --conf ".join(f"{name}={value}" for name, value in conf.items())
+
+
 def glue_job(settings: Settings, name: str, description: str, script_args: dict[str, str]) -> LakehouseGlueJob:
     """The task that runs the Glue job ``name``, whose script has the same name; ``upload_code`` must run before it.
 
@@ -159,8 +164,7 @@ def glue_job(settings: Settings, name: str, description: str, script_args: dict[
             "DefaultArguments": {
                 "--datalake-formats": "iceberg",
                 "--extra-py-files": "{{ ti.xcom_pull('upload_code')['lakehouse'] }}",
-                # Glue takes several settings as one argument.
-                "--conf": " --conf ".join(f"{setting}={value}" for setting, value in spark_conf(settings).items()),
+                "--conf": conf_argument(spark_conf(settings)),
             },
         },
         update_config=True,

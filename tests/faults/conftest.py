@@ -33,7 +33,7 @@ from local_aws.glue.store import ACTIVE
 from local_aws.settings import ACCESS_KEY, REGION, LocalAws, free_port
 from stedi.delivery import deliver
 from stedi.glue_code import upload_code
-from stedi.glue_job import spark_conf
+from stedi.glue_job import conf_argument, spark_conf
 from stedi.table_definitions import statements
 from stedi.tables import (
     ICEBERG_TABLES,
@@ -167,7 +167,7 @@ class Lake:
         arguments = {
             "--datalake-formats": "iceberg",
             "--extra-py-files": packages,
-            "--conf": " --conf ".join(f"{name}={value}" for name, value in conf.items()),
+            "--conf": conf_argument(conf),
             "--run_id": "second",
             "--database": DATABASE,
             "--landing": "s3://delivery-second",

@@ -2,21 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from dev.settings import lakehouse_settings
 from local_aws.settings import LocalAws
+from stedi.glue_job import conf_argument, spark_conf
 
 BUCKET = "test-bucket"
 ROLE = "test-role"
-ICEBERG_CONF = " --conf ".join(
-    [
-        "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.catalog.glue_catalog=org.apache.iceberg.spark.SparkCatalog",
-        "spark.sql.catalog.glue_catalog.catalog-impl=org.apache.iceberg.aws.glue.GlueCatalog",
-        "spark.sql.catalog.glue_catalog.io-impl=org.apache.iceberg.aws.s3.S3FileIO",
-        f"spark.sql.catalog.glue_catalog.warehouse=s3://{BUCKET}/lake",
-    ]
-)
+ICEBERG_CONF = conf_argument(spark_conf(replace(lakehouse_settings(), bucket=BUCKET)))
 
 
 class Jobs:

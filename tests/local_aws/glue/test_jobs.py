@@ -198,7 +198,7 @@ def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog(jobs):
     assert jobs.log(run) == ["rows 3", f"written by {run['Id']}"], jobs.log(run, "error")
     assert jobs.log(run, "error") == []
     table = jobs.glue.get_table(DatabaseName="test", Name="steps")["Table"]
-    assert table["Parameters"]["metadata_location"].startswith(f"s3://{BUCKET}/lake/")
+    assert table["Parameters"]["metadata_location"].startswith(f"s3://{BUCKET}/warehouse/")
 
 
 def test_without_datalake_formats_there_is_no_iceberg(jobs):
