@@ -11,10 +11,9 @@ with agreed as (
 expected as (
   select readings.*
   from (
-    {{ records('accelerometer_landing') }}
+    {{ records('accelerometer_landing', of='agreed') }}
   ) as readings
-  inner join agreed on agreed.person = readings.person
-  {% if params.consent_policy == 'reading_time' %}where readings."timestamp" >= agreed.consented_at{% endif %}
+  {% if params.consent_policy == 'reading_time' %}where readings."timestamp" >= readings.consented_at{% endif %}
 ),
 
 {{ compare('accelerometer_trusted', once=true) }}

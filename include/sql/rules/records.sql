@@ -60,23 +60,42 @@ from {{ lake.database }}.{{ table | replace('_landing', '_lines') }}
 {% if constants %}where "$path" not in ({{ constants }}){% endif %}
 {%- endmacro -%}
 
+{#- The lines of the usable records of a landing table: line. -#}
+{%- macro usable_lines(table) -%}
+select line from ({{ lines(table) }}) as readable
+where {{ has_text('line') }} and path not in ({{ odd_files(table) }})
+union all
+{{ repaired(table) }}
+{%- endmacro -%}
+
+{#- The person in a line of a landing table, trimmed and in lower case. -#}
+{%- macro person_in_line(table) -%}
+{%- set description = lake.tables[table] -%}
+lower(trim({{ value(description.columns | selectattr('name', 'equalto', description.person) | first) }}))
+{%- endmacro -%}
+
 {#- The usable records of a landing table: its columns, or those that are named; and person, if it has one, trimmed and
-    in lower case. -#}
-{%- macro records(table, names=none) -%}
+    in lower case. of: a relation (person, consented_at), whose people's records alone are wanted, each with consented_at;
+    of the others nothing but the person is read from the line. -#}
+{%- macro records(table, names=none, of=none) -%}
 {%- set description = lake.tables[table] -%}
 select
-  {%- for column in description.columns %}
-  {%- if column.name == description.person %}
-  lower(trim({{ value(column) }})) as person,
+  {%- if description.person %}
+  {{ 'person, consented_at' if of else person_in_line(table) ~ ' as person' }},
   {%- endif %}
-  {%- endfor %}
   {%- for column in description.columns if names is none or column.name in names %}
   {{ value(column) }} as "{{ column.name }}"{{ ',' if not loop.last }}
   {%- endfor %}
 from (
-  select line from ({{ lines(table) }}) as readable
-  where {{ has_text('line') }} and path not in ({{ odd_files(table) }})
-  union all
-  {{ repaired(table) }}
+  {%- if of %}
+  select usable.line, people.person, people.consented_at
+  from (
+    select line, {{ person_in_line(table) }} as person
+    from ({{ usable_lines(table) }}) as lines
+  ) as usable
+  inner join {{ of }} as people on people.person = usable.person
+  {%- else %}
+  {{ usable_lines(table) }}
+  {%- endif %}
 ) as used
 {%- endmacro -%}

@@ -59,7 +59,11 @@ def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
     )
     if len(steps) == 1:
         number = exp.Literal.string(f'"{steps[0]}"{_BLANK}:{_BLANK}"?(-?[0-9][0-9.eE+-]*)')
-        value = "CASE WHEN regexp_full_match(:v, :rewritten) THEN regexp_extract(:j, :number, 1) ELSE :v END"
+        # Texts behind the digits, as most are, need no look for a number.
+        value = (
+            "CASE WHEN :v >= ':' THEN :v WHEN regexp_full_match(:v, :rewritten) THEN regexp_extract(:j, :number, 1) "
+            "ELSE :v END"
+        )
         if isinstance(node.parent, exp.Cast) and has_type(node.parent, INTEGERS | FLOATS):
             value = ":v"  # the same number, however it is written
         # The condition is the same for each value of a line, so DuckDB computes it once.
