@@ -118,6 +118,7 @@ def test_a_run_that_is_terminated_stops_its_queries_and_no_other(slow_run):
     assert slow_run.state(slow_run.users) == "RUNNING"
 
 
+@pytest.mark.exhaustive
 def test_a_run_whose_airflow_is_killed_stops_its_queries(slow_run):
     os.kill(slow_run.child(), signal.SIGKILL)
     output, _ = slow_run.command.communicate(timeout=60)
@@ -127,6 +128,7 @@ def test_a_run_whose_airflow_is_killed_stops_its_queries(slow_run):
     assert slow_run.state(slow_run.users) == "RUNNING"
 
 
+@pytest.mark.exhaustive
 def test_a_run_whose_command_is_killed_stops_its_queries(slow_run):
     slow_run.command.kill()
     slow_run.wait_for(lambda: slow_run.states() == ["CANCELLED"])

@@ -22,7 +22,7 @@ from tests.reference.deliveries import deliveries, write
 from tests.reference.job_runs import content, create_tables, publish, published, run_jobs
 from tests.reference.lakehouse_reference import COLUMNS, lakehouse
 
-EXAMPLES = int(os.environ.get("STEDI_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("STEDI_EXAMPLES", "2"))
 
 
 @pytest.fixture(scope="module")
