@@ -169,9 +169,9 @@ def test_a_reader_that_makes_a_mistake_is_found_on_clean_files(judged_lake, plai
     judged_lake.ran(plain)
     assert judged_lake.violations() == {}
     misread = shutil.copytree(plain, tmp_path / "misread")
-    for source in SOURCES:
-        path = misread / source / "a.json"
-        path.write_text("".join(mistake(source, line) + "\n" for line in path.read_text().splitlines()))
+    for path in misread.glob("*/*.json"):
+        lines = path.read_text().splitlines()
+        path.write_text("".join(mistake(path.parent.name, line) + "\n" for line in lines))
     judged_lake.ran(plain, read_from=misread)
     assert set(judged_lake.violations()) & set(WRITTEN_TABLES) != set()
 
@@ -212,6 +212,6 @@ def test_a_check_scans_its_table_and_each_input_once(judged_lake, check):
     }
     of_people = {*WRITTEN_TABLES, *(table for table in TABLES if table.endswith("_lines"))}
     found = {table: times for table, times in scans(judged_lake.sql(check)).items() if table in of_people}
-    assert check in found or check == "consent"
+    assert check in found or check not in WRITTEN_TABLES
     assert {table for table, times in found.items() if times > 1} == twice.get(check, set())
     assert all(times <= 2 for times in found.values())
