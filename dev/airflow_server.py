@@ -75,8 +75,8 @@ class Airflow:
         """The oldest first."""
         return list(self.ask("dagRuns?order_by=run_after&limit=100")["dag_runs"])
 
-    def trigger(self, **parameters: Any) -> str:
-        return str(self.ask("dagRuns", {"logical_date": None, "conf": parameters})["dag_run_id"])
+    def trigger(self) -> str:
+        return str(self.ask("dagRuns", {"logical_date": None, "conf": {}})["dag_run_id"])
 
     def state(self, run: str) -> str:
         return str(self.ask(f"dagRuns/{quote(run)}")["state"])

@@ -14,7 +14,8 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
 for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "STEDI_REAL_DATA"]:
     del os.environ[name]  # nobody's own account or settings leak into a test
-#: A Spark that works on so few records has done so before Java's second compiler pays.
+#: A Spark that works on so few records has done so before Java's second compiler pays. Without it, Java keeps too
+#: little of the code that it has compiled.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 os.environ["LOCAL_AWS_JAVA_OPTIONS"] = JAVA_OPTIONS
 # For copies of the checkout, too.
