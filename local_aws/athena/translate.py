@@ -19,7 +19,7 @@ from local_aws.athena.expressions import TIMES
 from local_aws.athena.parse import parse, position
 from local_aws.athena.pruning import prune
 from local_aws.athena.rules import RULES
-from local_aws.athena.rules.json import FUNCTIONS
+from local_aws.athena.rules.json import FUNCTIONS, share_values
 from local_aws.athena.rules.numbers import decimal_literal
 from local_aws.athena.supported import check
 from local_aws.athena.tables import CATALOG, Resolve, Table, View
@@ -241,7 +241,10 @@ def _rewrite(query: exp.Expr) -> exp.Expr:
     """Checks the types, then applies the rules; leaves first, so that a rule sees its parts' types."""
     for node in query.find_all(exp.Expr):
         check_types(node)
-    for node in reversed(list(query.walk(bfs=True))):
+    nodes = list(query.walk(bfs=True))
+    for select in list(query.find_all(exp.Select)):
+        share_values(select)
+    for node in reversed(nodes):
         rule = RULES.get(type(node))
         if rule is None:
             continue

@@ -40,14 +40,56 @@ _LENIENT = rf"(?i),{_BLANK}[\]}}]|(?:^|[ \t\r\n:,\[-])(?:nan|inf)"
 _REWRITTEN = r"-?[0-9]+[.eE][0-9.eE+-]*|0"
 
 
+def share_values(select: exp.Select) -> None:
+    """Puts the values that a SELECT takes from the texts in a column beside it, in what the SELECT reads.
+
+    There, DuckDB parses each text once; in the SELECT, once for each value and each time that a rule repeats one.
+    """
+    read = select.args.get("from_")
+    if read is None or select.args.get("joins") or not isinstance(read.this, exp.Subquery | exp.Table):
+        return
+    alias = read.this.alias
+    #: {column: [(key, node)]}
+    taken: dict[str, list[tuple[str, exp.JSONExtractScalar]]] = {}
+    for node in select.find_all(exp.JSONExtractScalar):
+        text, steps = node.this, _steps(node.expression)
+        is_column = isinstance(text, exp.Column) and text.table == alias and node.parent_select is select
+        if is_column and len(steps) == 1 and _are_names(steps):
+            taken.setdefault(text.name, []).append((steps[0], node))
+    for column, nodes in taken.items():
+        text, listed = _column(column), _column(f"{column} values")
+        keys = sorted({key for key, _ in nodes})
+        flat = duck("CASE WHEN regexp_full_match(:j, :flat) THEN :j END", j=text, flat=exp.Literal.string(FLAT))
+        paths = exp.Array(expressions=[exp.Literal.string(f"$.{key}") for key in keys])
+        parsed = exp.alias_(call("json_extract_string", flat, paths), listed.name, quoted=True)
+        values: dict[exp.Expr, str] = {}
+        for key, node in nodes:
+            value = _scalar(node, text, listed, keys.index(key) + 1)
+            name = values.setdefault(value, f"{column} {len(values) + 1}")
+            node.replace(typed(_column(name, alias), "varchar"))
+        inner = exp.select("*", parsed).from_(read.this, copy=False)
+        beside = [exp.alias_(value, name, quoted=True) for value, name in values.items()]
+        outer = exp.select("*", *beside).from_(inner.subquery("parsed", copy=False), copy=False)
+        read.set("this", outer.subquery(exp.to_identifier(alias, quoted=True), copy=False))
+
+
+def _column(name: str, table: str | None = None) -> exp.Column:
+    return exp.column(exp.to_identifier(name, quoted=True), table and exp.to_identifier(table, quoted=True))
+
+
 def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
+    return _scalar(node, node.this)
+
+
+def _scalar(node: exp.JSONExtractScalar, text: exp.Expr, listed: exp.Expr | None = None, place: int = 0) -> exp.Expr:
+    """The value of a key in a text; if the text is flat, from this place of its list of values, where there is one."""
     steps = _steps(node.expression)
-    slow = _call(node, "extract_scalar", node.this, json.dumps(steps))
-    if not _are_names(steps) or _is_long(node.this):
+    slow = _call(node, "extract_scalar", text, json.dumps(steps))
+    if not _are_names(steps) or _is_long(text):
         return typed(slow, "varchar")
     parts = {
-        "j": node.this,
-        "v": call("json_extract_string", node.this, "$." + ".".join(steps)),
+        "j": text,
+        "v": call("json_extract_string", text, "$." + ".".join(steps)),
         "slow": slow,
         "rewritten": exp.Literal.string(_REWRITTEN),
         "lenient": exp.Literal.string(_LENIENT),
@@ -66,14 +108,11 @@ def scalar(node: exp.JSONExtractScalar) -> exp.Expr:
         )
         if isinstance(node.parent, exp.Cast) and has_type(node.parent, INTEGERS | FLOATS):
             value = ":v"  # the same number, however it is written
-        # The condition is the same for each value of a line, so DuckDB computes it once.
-        result = duck(
-            f"CASE WHEN regexp_full_match(:j, :flat) THEN {value} ELSE :r END",
-            flat=exp.Literal.string(FLAT),
-            number=number,
-            r=result,
-            **parts,
-        )
+        is_flat = duck("regexp_full_match(:j, :flat)", flat=exp.Literal.string(FLAT), **parts)
+        if listed is not None:
+            is_flat = duck(":l IS NOT NULL", l=listed)
+            parts["v"] = duck(f":l[{place}]", l=listed)
+        result = duck(f"CASE WHEN :f THEN {value} ELSE :r END", f=is_flat, number=number, r=result, **parts)
     return typed(result, "varchar")
 
 
