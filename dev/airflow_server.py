@@ -38,7 +38,7 @@ def wait_for(condition: Callable[[], Found], seconds: float = 300) -> Found:
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:.0f} s")
-        time.sleep(0.2)
+        time.sleep(0.5)
     return found
 
 

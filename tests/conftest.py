@@ -14,9 +14,12 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
 for name in [name for name in os.environ if name.startswith(("AWS_", "STEDI_")) and name != "STEDI_REAL_DATA"]:
     del os.environ[name]  # nobody's own account or settings leak into a test
-#: A Spark that works on so few records has done so before Java's second compiler pays. Without it, Java keeps too
-#: little of the code that it has compiled.
-JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+#: A Spark that works on so few records has done so before Java's second compiler pays, and before code that Spark
+#: generates for a query does. Without the second compiler, Java keeps too little of the code that it has compiled.
+JAVA_OPTIONS = (
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m "
+    "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
+)
 os.environ["LOCAL_AWS_JAVA_OPTIONS"] = JAVA_OPTIONS
 # For copies of the checkout, too.
 os.environ.setdefault("LOCAL_AWS_JARS", str(PROJECT / ".local" / "jars"))
@@ -86,9 +89,7 @@ def spark(tmp_path_factory):
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "2")
-        # For a few rows, compiling and planning anew take longer than they save; the tests through Glue have both.
-        .config("spark.sql.codegen.wholeStage", "false")
-        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        # For a few rows, planning anew takes longer than it saves; the tests through Glue have it.
         .config("spark.sql.adaptive.enabled", "false")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.jars", ",".join(str(jar) for jar in jars() if jar.name.startswith("iceberg-spark")))

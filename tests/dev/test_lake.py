@@ -62,6 +62,7 @@ def test_drop_tables_keeps_the_landing_zone_and_nothing_else_of_the_lake(full, c
     assert "`make run KEEP=1`" in dropped.stdout
 
 
+@pytest.mark.exhaustive
 def test_a_lake_of_many_objects_is_emptied(lake_aws):
     s3 = lake_aws.client("s3")
     for number in range(1100):

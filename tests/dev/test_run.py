@@ -135,6 +135,7 @@ def test_a_run_whose_command_is_killed_stops_its_queries(slow_run):
     assert slow_run.state(slow_run.users) == "RUNNING"
 
 
+@pytest.mark.exhaustive
 def test_the_next_command_stops_the_queries_of_a_run_that_was_killed_altogether(slow_run, command):
     child = psutil.Process(slow_run.child())
     child.suspend()  # it would stop them before it is killed

@@ -52,10 +52,12 @@ with DAG("consumer", schedule=[Asset.ref(name=name) for name in {tables}]):
 
 @pytest.fixture(scope="module")
 def airflow(due, landing, tmp_path_factory):
-    schedule = f"{due.minute} {due.hour} * * *"
+    settings = {"STEDI_SCHEDULE": f"{due.minute} {due.hour} * * *"}
+    # Unlike the other tests, with the code that Spark generates.
+    settings["LOCAL_AWS_JAVA_OPTIONS"] = os.environ["LOCAL_AWS_JAVA_OPTIONS"].partition(" -Dspark")[0]
     project = copy_project(tmp_path_factory.mktemp("project"))
     (project / "dags" / "consumer.py").write_text(CONSUMER.format(tables=WRITTEN_TABLES))
-    with running_airflow(tmp_path_factory.mktemp("airflow"), landing, project, STEDI_SCHEDULE=schedule) as airflow:
+    with running_airflow(tmp_path_factory.mktemp("airflow"), landing, project, **settings) as airflow:
         yield airflow
 
 
@@ -166,7 +168,8 @@ def form(airflow, page):
     page.get_by_test_id("trigger-dag-button").click()
     form = page.get_by_role("dialog")
     form.get_by_test_id("config-form").wait_for()
-    return form
+    yield form
+    page.goto("about:blank")  # the UI would go on asking Airflow
 
 
 def submit(airflow, form):

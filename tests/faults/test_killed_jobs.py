@@ -10,8 +10,8 @@ from stedi.tables import WRITTEN_TABLES
 from .conftest import WRITES, Moment, Readers, after_commit, at, before_commit, reading, writing
 from .proxy import CUT
 
-#: Run by default: between two commits. Before a commit, the local AWS is killed (test_failing_aws.py).
-REPRESENTATIVE = ("step_trainer_trusted", "after_the_commit_of_device_owners")
+#: Run by default: between two commits of the first job. Before a commit, the local AWS is killed (test_failing_aws.py).
+REPRESENTATIVE = ("customer_trusted", "after_the_commit_of_landing_quarantine")
 
 
 def moments(job: str) -> list[Moment]:

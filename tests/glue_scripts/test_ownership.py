@@ -240,6 +240,7 @@ def test_every_device_has_the_one_owner_that_comparing_everything_gives(spark, w
         }
 
 
+@pytest.mark.exhaustive
 @FEW
 @given(WORLDS, st.permutations(PEOPLE))
 def test_who_is_called_what_does_not_matter(spark, worlds, others):
@@ -258,6 +259,7 @@ def test_who_is_called_what_does_not_matter(spark, worlds, others):
     ]
 
 
+@pytest.mark.exhaustive
 @FEW
 @given(WORLDS, st.sets(st.integers(0, 11)))
 def test_a_new_person_without_a_claim_takes_no_confirmed_device(spark, worlds, instants):

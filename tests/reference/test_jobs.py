@@ -74,6 +74,7 @@ def test_a_hard_delivery_gives_the_references_rows(hard):
     assert_equal(found, lakehouse(landing).tables)
 
 
+@pytest.mark.exhaustive
 def test_the_order_the_split_and_the_repetition_of_files_change_nothing(hard, run, copy):
     rng = random.Random(1)
     for number, path in enumerate(sorted(path for path in copy.rglob("*.json") if path.is_file())):
@@ -97,6 +98,7 @@ def is_record(line):
         return False
 
 
+@pytest.mark.exhaustive
 def test_a_person_without_consent_changes_nothing_for_the_others(hard, run, copy):
     instants = range(1_700_000_000_000, 1_700_000_600_000, 60_000)
     customer = {"customerName": "New", "email": "new@example.com", "serialNumber": "new", "lastUpdateDate": 1}
@@ -110,6 +112,7 @@ def test_a_person_without_consent_changes_nothing_for_the_others(hard, run, copy
     assert found["landing_quarantine"] == hard[1]["landing_quarantine"]
 
 
+@pytest.mark.exhaustive
 def test_a_permutation_of_people_permutes_the_result(hard, run, copy):
     files = {path: path.read_bytes() for path in copy.rglob("*.json")}
     email = re.compile(rb"[a-z0-9.]+@example\.com", re.IGNORECASE)

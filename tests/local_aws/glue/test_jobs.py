@@ -201,6 +201,7 @@ def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog(jobs):
     assert table["Parameters"]["metadata_location"].startswith(f"s3://{BUCKET}/warehouse/")
 
 
+@pytest.mark.exhaustive
 def test_without_datalake_formats_there_is_no_iceberg(jobs):
     run = jobs.run("no_iceberg", ICEBERG, arguments={"--conf": ICEBERG_CONF})
 

@@ -98,6 +98,7 @@ def java(aws: LocalAws) -> list[int]:
     return [int(path.name) for path in found if path.joinpath("comm").read_text().strip() == "java"]
 
 
+@LONG
 def test_java_forgets_what_the_python_of_an_ended_run_referred_to(jobs):
     script = PID + "print(SparkContext._gateway.java_gateway_server.getGateway().getBindings().size())\n"
     script += "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n"
@@ -263,6 +264,7 @@ def test_runs_at_the_same_time_have_a_jvm_each_of_which_one_stays(jobs, tmp_path
     wait_until_gone(*(pids - {third}))
 
 
+@LONG
 def test_an_idle_jvm_ends_after_ten_minutes(jobs):
     pid = first_pid(jobs, jobs.run("idle", PID))
 
@@ -275,7 +277,7 @@ def test_an_idle_jvm_ends_after_ten_minutes(jobs):
 
 @pytest.mark.parametrize(
     ("limit", "value", "most"),
-    [("MOST_RUNS", 2, 2), ("MOST_MEMORY", 1, 1), pytest.param("MOST_RUNS", 50, 3, marks=LONG)],
+    [("MOST_RUNS", 2, 2), pytest.param("MOST_MEMORY", 1, 1, marks=LONG), pytest.param("MOST_RUNS", 50, 3, marks=LONG)],
 )
 def test_a_jvm_that_served_many_runs_or_holds_much_memory_ends(tmp_path, monkeypatch, limit, value, most):
     monkeypatch.setattr(jvms, limit, value)
