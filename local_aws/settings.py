@@ -1,7 +1,9 @@
 """Where a local AWS keeps its state, how clients are pointed at it, and the environment variables that it knows."""
 
+import functools
 import os
 import socket
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,25 @@ class LocalAws:
 
     def client(self, service: str, key: str = ACCESS_KEY) -> Any:
         """A boto3 client of one service here, whatever the environment says of endpoints, keys and proxies."""
-        return boto3.session.Session(key, key, region_name=REGION).client(
-            service, endpoint_url=self.endpoint, config=Config(proxies={}, retries={"max_attempts": 1})
-        )
+        with _one_at_a_time:
+            return _session().client(
+                service,
+                REGION,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=key,
+                aws_secret_access_key=key,
+                config=Config(proxies={}, retries={"max_attempts": 1}),
+            )
+
+
+#: Two threads may not make a client at once.
+_one_at_a_time = threading.Lock()
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """One for all clients: each session would read the descriptions of the AWS services again, for 0.15 s."""
+    return boto3.session.Session()
 
 
 def default_port() -> int:

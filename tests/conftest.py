@@ -1,5 +1,6 @@
 """What all tests share: Airflow's settings, one Spark session, and one local AWS."""
 
+import functools
 import os
 import sys
 import tempfile
@@ -24,12 +25,17 @@ os.environ["LOCAL_AWS_JAVA_OPTIONS"] = JAVA_OPTIONS
 # For copies of the checkout, too.
 os.environ.setdefault("LOCAL_AWS_JARS", str(PROJECT / ".local" / "jars"))
 
+import botocore.loaders  # noqa: E402
+import botocore.session  # noqa: E402
 import pytest  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 from local_aws import service  # noqa: E402
 from local_aws.settings import LocalAws, free_port  # noqa: E402
 from parsed_dags import REQUIRED  # noqa: E402
+
+# Each of Airflow's hooks would read the descriptions of the AWS services again.
+botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
 
 #: Folders whose files share what takes long to set up.
 TOGETHER = ("checks", "faults")

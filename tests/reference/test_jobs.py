@@ -98,7 +98,6 @@ def is_record(line):
         return False
 
 
-@pytest.mark.exhaustive
 def test_a_person_without_consent_changes_nothing_for_the_others(hard, run, copy):
     instants = range(1_700_000_000_000, 1_700_000_600_000, 60_000)
     customer = {"customerName": "New", "email": "new@example.com", "serialNumber": "new", "lastUpdateDate": 1}
