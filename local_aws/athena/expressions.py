@@ -1,5 +1,7 @@
 """Small tools for trees of SQL: what type a value has, and how DuckDB's SQL is put together."""
 
+import functools
+
 import sqlglot
 from sqlglot import exp
 
@@ -80,10 +82,14 @@ def inside_try(node: exp.Expr) -> bool:
 
 def duck(sql: str, **parts: exp.Expr) -> exp.Expr:
     """DuckDB SQL with parts put in for :names."""
-    tree = sqlglot.parse_one(sql, read="duckdb")
-    return tree.transform(
+    return _parsed(sql).transform(
         lambda node: parts[node.name].copy() if isinstance(node, exp.Placeholder) and node.name in parts else node
     )
+
+
+@functools.cache
+def _parsed(sql: str) -> exp.Expr:
+    return sqlglot.parse_one(sql, read="duckdb")
 
 
 def call(function: str, *arguments: exp.Expr | str | int) -> exp.Expr:

@@ -123,8 +123,10 @@ def test_no_answer_is_another_than_trinos(connection):
 def test_json_functions_read_a_text_as_far_as_trino_does(connection, case):
     text = case["text"].replace("'", "''")
     for expression, expected in zip(JSON_EXPRESSIONS["expressions"], case["answers"], strict=True):
-        # From a table or a subquery, it is taken where that is read.
-        for relation in (f"(values '{text}') as t(x)", f"(select '{text}' as x) as t"):
+        relations = [f"(values '{text}') as t(x)"]
+        if expression.startswith("json_extract_scalar(x"):
+            relations.append(f"(select '{text}' as x) as t")  # the value is taken where this is read
+        for relation in relations:
             try:
                 got = answer(connection, f"select {expression} from {relation}")[2][0][0]
             except QueryFailed as error:
