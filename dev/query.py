@@ -1,6 +1,7 @@
 """``make query``: asks Athena, and prints its answer."""
 
 import csv
+import functools
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import sqlglot
 from botocore.exceptions import ClientError
 from pyathena import connect
+from pyathena.connection import Connection
 from pyathena.converter import Converter
 from pyathena.error import DatabaseError
 from rich.text import Text
@@ -52,15 +54,7 @@ def ask(sql: str, workgroup: str | None = None) -> tuple[list[str], Iterator[Row
 
     Raises ``QueryError``.
     """
-    settings = lakehouse_settings()
-    connection = connect(
-        schema_name=settings.database,
-        work_group=workgroup or settings.athena_workgroup,
-        s3_staging_dir=settings.athena_output,
-        poll_interval=0.1,
-        converter=_AsWritten(),
-    )
-    cursor: Any = connection.cursor()
+    cursor: Any = _connection(workgroup or lakehouse_settings().athena_workgroup).cursor()
     try:
         cursor.execute(sql)
     except DatabaseError as error:
@@ -68,6 +62,19 @@ def ask(sql: str, workgroup: str | None = None) -> tuple[list[str], Iterator[Row
         reason = cause.response["Error"]["Message"] if isinstance(cause, ClientError) else str(error)
         raise QueryError(reason) from error
     return [column[0] for column in cursor.description or []], (list(row) for row in cursor)
+
+
+@functools.cache
+def _connection(workgroup: str) -> Connection[Any]:
+    """One for all queries, since to make one takes 0.1 s."""
+    settings = lakehouse_settings()
+    return connect(
+        schema_name=settings.database,
+        work_group=workgroup,
+        s3_staging_dir=settings.athena_output,
+        poll_interval=0.1,
+        converter=_AsWritten(),
+    )
 
 
 def count_rows(tables: Iterable[str], workgroup: str | None = None) -> dict[str, int | None]:
