@@ -1,5 +1,7 @@
 """Records of the landing tables in few words, for frames of a few rows."""
 
+import json
+
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.tables import TABLES
@@ -35,9 +37,14 @@ def step(sensorreadingtime: int = NOON, serialnumber: str = SERIAL, distancefrom
 
 def frame(spark: SparkSession, table: str, *records: dict) -> DataFrame:
     """Records as the landing reader gives them."""
-    columns = TABLES[f"{table}_landing"].columns
-    schema = ", ".join(f"`{column.name}` {column.sql_type}" for column in columns)
-    return spark.createDataFrame([tuple(record.get(column.name) for column in columns) for record in records], schema)
+    return typed_frame(spark, {column.name: column.sql_type for column in TABLES[f"{table}_landing"].columns}, *records)
+
+
+def typed_frame(spark: SparkSession, types: dict[str, str], *records: dict) -> DataFrame:
+    """Records as a frame with columns of these types."""
+    schema = ", ".join(f"`{name}`: {sql_type}" for name, sql_type in types.items())
+    # Not createDataFrame, which starts a Python worker.
+    return spark.sql(f"SELECT inline(from_json(?, 'array<struct<{schema}>>'))", args=[json.dumps(records)])
 
 
 def outcomes(judged: DataFrame, *columns: str) -> list[tuple]:

@@ -1,4 +1,4 @@
-from records import NOON, OTHER_SERIAL, SERIAL, frame, reading, step
+from records import NOON, OTHER_SERIAL, SERIAL, frame, reading, step, typed_frame
 
 from machine_learning_curated import (
     COLUMNS,
@@ -12,7 +12,8 @@ OWNERS = [(SERIAL, "ada@example.com"), (OTHER_SERIAL, "bob@example.com")]
 
 
 def sides(spark, steps, readings, owners=OWNERS):
-    device_owners = spark.createDataFrame(owners, "serialnumber string, email string")
+    types = {"serialnumber": "string", "email": "string"}
+    device_owners = typed_frame(spark, types, *(dict(zip(types, owner, strict=True)) for owner in owners))
     return (
         steps_of_people(frame(spark, "step_trainer", *steps), device_owners),
         readings_of_people(frame(spark, "accelerometer", *readings)),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F  # noqa: N812
-from records import NOON, OTHER_SERIAL, SERIAL, customer, frame, reading, step
+from records import NOON, OTHER_SERIAL, SERIAL, customer, frame, reading, step, typed_frame
 
 from accelerometer_trusted import accelerometer_trusted
 from customer_trusted import customer_trusted
@@ -30,7 +30,7 @@ def decided(spark, steps, readings, customers, people=(ADA, BOB, EVE)):
     """{device: (owner, source, instants, covered)}"""
     rows = ownership(spark, steps, readings, customers).collect()
     assert len(rows) == len({row.serialnumber for row in rows})
-    emails = spark.createDataFrame([(email,) for email in people], "email string")
+    emails = typed_frame(spark, {"email": "string"}, *({"email": email} for email in people))
     by_key = {row[0]: row[1] for row in emails.select(person_key("run", "email"), "email").collect()} | {None: None}
     return {row.serialnumber: (by_key[row.person], row.source, row.instants, row.covered) for row in rows}
 
