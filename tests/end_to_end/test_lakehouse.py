@@ -172,7 +172,7 @@ def again(first, lake):
     output, found, ended = "", [], Event()
 
     def read():
-        while not ended.wait(0.5):
+        while not ended.wait(1):
             found.extend(lake.query(f"select count(*) from accelerometer_trusted where \"user\" = '{NOBODY[0]}'"))
 
     with ThreadPoolExecutor(1) as pool:

@@ -10,7 +10,7 @@ from stedi.tables import WRITTEN_TABLES
 from .conftest import WRITES, Moment, Readers, after_commit, at, before_commit, reading, writing
 from .proxy import CUT
 
-#: Run by default: between two commits of the first job. Before a commit, the local AWS is killed (test_failing_aws.py).
+#: Run by default: between two commits of the first job.
 REPRESENTATIVE = ("customer_trusted", "after_the_commit_of_landing_quarantine")
 
 

@@ -3,10 +3,13 @@
 import contextlib
 from threading import Barrier, BrokenBarrierError
 
+import pytest
+
 from .conftest import before_commit
 from .proxy import Request
 
 
+@pytest.mark.exhaustive
 def test_of_two_runs_at_once_one_is_there_wholly_or_fails_clearly(lake):
     table = "customer_trusted"
     first, second = lake.first[table], lake.after[table]

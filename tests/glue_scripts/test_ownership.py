@@ -313,7 +313,8 @@ def test_the_real_data_confirms_the_website(as_delivered):
     assert (len(owners), steps.total(), measurements.total()) == (482, 14_460, 40_981)
 
 
-@pytest.mark.parametrize("of_real_devices", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("of_real_devices", [False, True])
 def test_the_real_data_gives_the_same_rows_when_all_customers_share_30_serial_numbers(
     real, as_delivered, of_real_devices
 ):

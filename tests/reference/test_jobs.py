@@ -1,6 +1,6 @@
 """The jobs against the reference, row by row; and what must not change a result, or change it in a known way.
 
-``STEDI_EXAMPLES`` says how many generated deliveries to try: more than the few of every run, now and then.
+``STEDI_EXAMPLES`` says how many generated deliveries to try: more than the two of every run, now and then.
 """
 
 import json

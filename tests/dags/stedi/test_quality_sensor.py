@@ -99,6 +99,7 @@ def test_several_violation_rows_do_not_pass_for_one(poke):
     assert type(error) is AirflowFailException
 
 
+@pytest.mark.exhaustive
 def test_a_check_may_take_longer_than_120_polls(poke, slow_query, monkeypatch):
     polls = []
     monkeypatch.setattr("stedi.athena.time.sleep", polls.append)

@@ -189,6 +189,7 @@ def test_a_failed_run_is_tried_again_as_often_as_the_job_says(jobs):
     assert [run["Id"] for run in jobs.glue.get_job_runs(JobName="retried")["JobRuns"]] == [second["Id"], first]
 
 
+@pytest.mark.exhaustive
 def test_an_iceberg_table_is_written_and_read_through_the_glue_catalog(jobs):
     jobs.s3.put_object(Bucket=BUCKET, Key="landing/steps/1.json", Body=b'{"id": 1}\n{"id": 2}\n{"id": 3}\n')
     arguments = {"--datalake-formats": "iceberg", "--conf": ICEBERG_CONF, "--landing": f"s3://{BUCKET}/landing/steps/"}

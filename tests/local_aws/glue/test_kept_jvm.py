@@ -159,6 +159,7 @@ def test_a_jvm_that_does_not_start_fails_the_run_and_its_log_says_why(jobs):
     assert "-Xmxmuch" in " ".join(jobs.log(run, "error"))
 
 
+@LONG
 def test_each_run_s_own_code_is_in_spark_s_python_workers_too(jobs):
     script = (
         SESSION
@@ -246,6 +247,7 @@ def test_a_run_that_does_not_end_well_ends_its_jvm(jobs, end, state):
     assert "Hive" in end or jobs.log(run, "error") == []
 
 
+@LONG
 def test_runs_at_the_same_time_have_a_jvm_each_of_which_one_stays(jobs, tmp_path):
     jobs.create("together", SESSION + RELEASED, ExecutionProperty={"MaxConcurrentRuns": 2})
     release = tmp_path / "release"
