@@ -76,12 +76,12 @@ def test_a_commit_whose_answer_is_lost_stays_whole(lake, job):
     assert readers.failed == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "moment",
     [before_commit("machine_learning_curated"), after_commit("machine_learning_curated")],
     ids=str,
 )
-@pytest.mark.exhaustive
 def test_a_killed_local_aws_has_the_old_or_the_new_table_when_it_is_back_and_the_retry_ends_green(lake, moment):
     job = "machine_learning_curated"
     lake.put_back(lake.before[job])

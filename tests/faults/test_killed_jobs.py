@@ -10,23 +10,13 @@ from stedi.tables import WRITTEN_TABLES
 from .conftest import WRITES, Moment, Readers, after_commit, at, before_commit, reading, writing
 from .proxy import CUT
 
-#: Run by default: between two commits of the first job.
-REPRESENTATIVE = ("customer_trusted", "after_the_commit_of_landing_quarantine")
-
 
 def moments(job: str) -> list[Moment]:
     return [reading(), *(moment(table) for table in WRITES[job] for moment in (writing, before_commit, after_commit))]
 
 
-@pytest.mark.parametrize(
-    ("job", "moment"),
-    [
-        pytest.param(job, moment, marks=() if (job, str(moment)) == REPRESENTATIVE else pytest.mark.exhaustive)
-        for job in WRITES
-        for moment in moments(job)
-    ],
-    ids=str,
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("job", "moment"), [(job, moment) for job in WRITES for moment in moments(job)], ids=str)
 def test_a_killed_job_shows_readers_the_old_or_the_new_table_and_its_retry_ends_as_if_undisturbed(
     lake, job, moment: Moment
 ):

@@ -307,6 +307,7 @@ def as_delivered(real):
     return built(real["customer"], real["accelerometer"], real["step_trainer"])
 
 
+@pytest.mark.exhaustive
 def test_the_real_data_confirms_the_website(as_delivered):
     sources, owners, steps, measurements = as_delivered
     assert sources == {"website_confirmed": 956}
