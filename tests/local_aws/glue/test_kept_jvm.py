@@ -19,7 +19,7 @@ from local_aws.glue.processes import lives, processes
 from local_aws.settings import LocalAws, free_port
 from tests.local_aws.glue_jobs import BUCKET, ROLE, Jobs, processes_with
 
-#: Each takes a Java that begins cold.
+#: Most take a Java that begins cold.
 LONG = pytest.mark.exhaustive
 # Most scripts print the process of their JVM first.
 PID = "import os, sys, time\nfrom pyspark import SparkContext\njvm = SparkContext._jvm\n"
