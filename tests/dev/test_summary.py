@@ -1,8 +1,8 @@
 """What a run prints at its end, and leaves for programs."""
 
 import json
-import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,14 +42,23 @@ def test_nothing_is_said_of_what_is_not_known():
 
 
 @pytest.fixture
-def failed(local, monkeypatch, capsys):
+def clock(monkeypatch):
+    """The clock of a run that began at 0: ``clock.now`` is what it shows."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(summary, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture
+def failed(local, clock, monkeypatch, capsys):
     """The output of a run in which a check failed, on a lake without tables."""
     local.mkdir()
     monkeypatch.setattr(summary, "count_rows", lambda tables, _: dict.fromkeys(tables) | {"customer_trusted": 1_234})
     monkeypatch.setattr(summary, "_figures", lambda _: FIGURES)
+    clock.now = 12.34
     check = {"violations": 2, "figures": {"customer_trusted": 2}, "query_execution_id": "q"}
     outcome = Outcome(
-        started=time.monotonic() - 12.34,
+        started=0.0,
         spent={"customer_trusted": 9.1, "checks": 2.0},
         run_id="manual",
         rows={"customer_trusted": 1_200},
@@ -91,10 +100,11 @@ def test_the_last_lines_say_where_all_of_the_time_went(failed):
     ]
 
 
-def test_the_steps_of_a_run_sum_to_its_time():
-    outcome = Outcome(started=time.monotonic() - 10)
+def test_the_steps_of_a_run_sum_to_its_time(clock):
+    outcome = Outcome(started=0.0)
+    clock.now = 10.0
     outcome.lap(summary.START)
-    outcome.started -= 6
+    clock.now = 16.0
     for task_id, seconds in (("upload_code", 1), ("upload_landing", 1.5), ("checks.consent", 2), ("new_task", 1)):
         outcome.spend_on_task(task_id, seconds)
     outcome.lap(summary.BETWEEN_TASKS)
