@@ -25,6 +25,7 @@ class AthenaQueries:
         self.workgroup = workgroup
         self.poll_seconds = poll_seconds
         self._running: set[str] = set()
+        self._killed = False
 
     @classmethod
     def of(cls, settings: Settings, database: str | None = None) -> Self:
@@ -47,6 +48,8 @@ class AthenaQueries:
         """Starts a query; returns its execution id."""
         execution_id = self.hook.run_query(sql, {"Database": self.database}, self.output, workgroup=self.workgroup)
         self._running.add(execution_id)
+        if self._killed:  # meanwhile
+            self.stop()
         return execution_id
 
     def wait_for_result(self, name: str, execution_id: str) -> tuple[list[str], list[Row]]:
@@ -73,10 +76,18 @@ class AthenaQueries:
         return self.wait_for_result(name, self.start(sql))[1]
 
     def stop(self) -> None:
-        """Stops the queries that still run. For ``on_kill`` too: Airflow calls it, and leaves no context."""
+        """Stops the queries that still run."""
         while self._running:
             execution_id = self._running.pop()
             try:
                 self.hook.stop_query(execution_id)
             except Exception:  # must not hide why the task ends, nor keep the others running
                 logging.getLogger(__name__).exception("Cannot stop the query %s", execution_id)
+
+    def kill(self) -> None:
+        """Stops the queries that run, and those that are started from now on.
+
+        For ``on_kill``, which Airflow calls from a signal handler, wherever the task is; then the task goes on.
+        """
+        self._killed = True
+        self.stop()

@@ -120,7 +120,7 @@ class AthenaQualitySensor(BaseSensorOperator):
         return {row["table_name"]: row["snapshot_id"] for row in queries.ask("staged snapshots", sql)}
 
     def on_kill(self) -> None:
-        self._queries.stop()
+        self._queries.kill()
 
 
 def _only_row(check: str, columns: list[str], rows: list[Row]) -> Row:

@@ -85,7 +85,7 @@ class LakehouseReport(BaseOperator):
         return {"report": location}
 
     def on_kill(self) -> None:
-        self._athena.stop()
+        self._athena.kill()
 
     def _check_results(self, ti: Any, states: Mapping[str, str]) -> list[CheckResult]:
         pulled = {name: ti.xcom_pull(task_ids=f"checks.{name}") or {} for name in self.checks}

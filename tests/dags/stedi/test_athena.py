@@ -61,7 +61,7 @@ def test_the_tasks_timeout_stops_the_query(queries, slow_query, unfinished_queri
 
 def test_a_killed_task_stops_its_query(queries, slow_query, unfinished_queries):
     # As Airflow does it: SIGTERM calls on_kill, and the task goes on until it notices.
-    before = signal.signal(signal.SIGTERM, lambda *_: queries.stop())
+    before = signal.signal(signal.SIGTERM, lambda *_: queries.kill())
     threading.Timer(1, signal.raise_signal, [signal.SIGTERM]).start()
     try:
         with pytest.raises(AirflowException, match="is CANCELLED"), queries:
@@ -69,6 +69,19 @@ def test_a_killed_task_stops_its_query(queries, slow_query, unfinished_queries):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert unfinished_queries() == []
+
+
+def test_a_query_that_athena_has_while_its_task_is_killed_is_stopped(queries, slow_query, monkeypatch):
+    run_query = queries.hook.run_query
+
+    def run_and_kill(*args, **kwargs):
+        execution_id = run_query(*args, **kwargs)
+        queries.kill()
+        return execution_id
+
+    monkeypatch.setattr(queries.hook, "run_query", run_and_kill)
+    with pytest.raises(AirflowException, match="is CANCELLED"):
+        queries.ask("slow", slow_query())
 
 
 def test_a_query_that_cannot_be_stopped_keeps_neither_the_reason_nor_the_others(queries, monkeypatch):
