@@ -2,7 +2,7 @@
 # Needs make and Python 3.11; everything else goes to .venv and .local, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run maintain query rejected ui drop-tables test bench package generate screenshots stop clean
+.PHONY: help install run maintain query rejected ui drop-tables test lint types bench package generate screenshots stop clean
 
 # The values reach the commands through the environment, character by character: neither make nor the shell looks
 # into them, so quotes, newlines and the $ of "table$snapshots" are written as they are.
@@ -74,13 +74,18 @@ ui: install
 	$(DEV) ui --port "$${UI_PORT:-8080}" --landing "$$LANDING"
 
 test: install
+	@$(MAKE) --no-print-directory --jobs --output-sync lint types
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
+
+lint:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy glue_scripts
-	$(BIN)/mypy dags dev local_aws
 	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report include/sql/published.sql
 	$(BIN)/cfn-lint --include-checks I -- infra/stedi.yaml
-	$(BIN)/pytest -n 2 --no-loadscope-reorder
+
+types:
+	$(BIN)/mypy glue_scripts
+	$(BIN)/mypy dags dev local_aws
 
 bench: install
 	$(DEV) bench --scales "$$SCALES" $(if $(DOCS),--docs)

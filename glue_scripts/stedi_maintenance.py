@@ -176,6 +176,9 @@ def _millis_ago(hours: float) -> int:
 def main() -> None:
     job = parse()
     spark = SparkSession.builder.appName("stedi_maintenance").getOrCreate()
+    # What is shuffled here are names of files: few rows, for which several tasks and plans take longer than one.
+    spark.conf.set("spark.sql.shuffle.partitions", "1")
+    spark.conf.set("spark.sql.adaptive.enabled", "false")
     names = {name: f"{job.database}.{name}" for name in job.tables}
     for name in [name for name in names if not spark.catalog.tableExists(f"{CATALOG}.{names[name]}")]:
         print(f"{name}: does not exist")

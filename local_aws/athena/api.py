@@ -35,8 +35,6 @@ class AthenaApi:
         self._executions = Executions(local_aws, lambda: self._catalog)
         self._tokens: dict[str, Execution] = {}
         self._configuration = workgroup
-        # pyiceberg takes about as long to load as a query; the first one should not have to wait for it
-        threading.Thread(target=importlib.import_module, args=("pyiceberg.table",), daemon=True).start()
         self._actions: dict[str, Callable[[Json], Awaitable[Json]]] = {
             "StartQueryExecution": self._start,
             "StopQueryExecution": self._stop,
@@ -75,6 +73,7 @@ class AthenaApi:
     # --- executions ---
 
     async def _start(self, request: Json) -> Json:
+        _load_pyiceberg()
         token = request.get("ClientRequestToken") or ""
         if (earlier := self._tokens.get(token)) and self._executions.get(earlier.id):
             if earlier.sql != request["QueryString"]:
@@ -238,3 +237,9 @@ def _page(items: Sequence[Any], member: str, request: Json, size: int) -> Json:
 
 def _invalid(message: str) -> ApiError:
     return ApiError("InvalidRequestException", message)
+
+
+@functools.cache
+def _load_pyiceberg() -> None:
+    """Loads pyiceberg in the background: it takes as long as a query, and the first statement seldom needs it."""
+    threading.Thread(target=importlib.import_module, args=("pyiceberg.table",), daemon=True).start()

@@ -38,7 +38,7 @@ def test_no_result_is_written_to_a_bucket_of_another_account(queries, s3, bucket
 def test_a_query_may_take_longer_than_120_polls(queries, slow_query, monkeypatch):
     polls = []
     monkeypatch.setattr("stedi.athena.time.sleep", polls.append)
-    _, [row] = queries.wait_for_result("slow", queries.start(slow_query(40)))
+    _, [row] = queries.wait_for_result("slow", queries.start(slow_query(20)))
     assert len(polls) > 120
     assert row["ready"] == "true"
 
