@@ -39,6 +39,7 @@ help:
 	@echo 'make ui          serve the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
 	@echo '                   UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
 	@echo 'make test        check format, lint and types, and run the tests'
+	@echo 'make lint        check format and lint alone;  make types: the types'
 	@echo 'make bench       measure the pipeline beside bare scripts, at several sizes of the data; takes half an hour'
 	@echo '                   SCALES="1 30 100 30h"  DOCS=1        some sizes only; write docs/benchmark.md too'
 	@echo "make package     build what MWAA and Airflow's Helm chart take, in .local/package:"
@@ -77,13 +78,13 @@ test: install
 	@$(MAKE) --no-print-directory --jobs --output-sync lint types
 	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
-lint:
+lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/sqlfluff lint --nocolor include/sql/checks include/sql/report include/sql/published.sql
 	$(BIN)/cfn-lint --include-checks I -- infra/stedi.yaml
 
-types:
+types: .venv/installed
 	$(BIN)/mypy glue_scripts
 	$(BIN)/mypy dags dev local_aws
 
