@@ -91,7 +91,7 @@ def spark(tmp_path_factory):
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.defaultJavaOptions", f"-XX:+UseSerialGC {JAVA_OPTIONS}")
+        .config("spark.driver.defaultJavaOptions", f"-XX:+UseSerialGC -Xmn400m {JAVA_OPTIONS}")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "2")

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -17,6 +17,7 @@ from local_aws.settings import ACCESS_KEY, REGION, LocalAws
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
     from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
 
 OPENX = "org.openx.data.jsonserde.JsonSerDe"
@@ -75,6 +76,8 @@ class Catalog:
         self._key = key
         self.glue = local_aws.client("glue", key)
         self.s3 = local_aws.client("s3", key)
+        # The queries of a run ask for the same few again and again; Iceberg never changes such a file.
+        self._metadata = lru_cache(128)(self._read_metadata)
 
     @cached_property
     def iceberg(self) -> "GlueCatalog":
@@ -140,13 +143,17 @@ class Catalog:
         """
         from pyiceberg.catalog.noop import NoopCatalog
         from pyiceberg.table import StaticTable
-        from pyiceberg.table.metadata import TableMetadataUtil
 
         location = table["Parameters"]["metadata_location"]
-        bucket, key = bucket_and_key(location)
-        metadata = TableMetadataUtil.parse_raw(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+        metadata = self._metadata(location)
         name = (table["DatabaseName"], table["Name"])
         return StaticTable(name, metadata, location, io=None, catalog=NoopCatalog("local"))  # type: ignore[arg-type]
+
+    def _read_metadata(self, location: str) -> "TableMetadata":
+        from pyiceberg.table.metadata import TableMetadataUtil
+
+        bucket, key = bucket_and_key(location)
+        return TableMetadataUtil.parse_raw(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
     # --- what a query reads ---
 
