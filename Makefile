@@ -39,7 +39,8 @@ help:
 	@echo 'make ui          serve the Airflow UI and its scheduler on 127.0.0.1, until Ctrl-C'
 	@echo '                   UI_PORT=8080  LANDING=dir            what the form for a new run proposes'
 	@echo 'make test        check format, lint and types, and run the tests'
-	@echo 'make lint        check format and lint alone;  make types: the types'
+	@echo 'make lint        check format and lint'
+	@echo 'make types       check types'
 	@echo 'make bench       measure the pipeline beside bare scripts, at several sizes of the data; takes half an hour'
 	@echo '                   SCALES="1 30 100 30h"  DOCS=1        some sizes only; write docs/benchmark.md too'
 	@echo "make package     build what MWAA and Airflow's Helm chart take, in .local/package:"
